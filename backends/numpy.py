@@ -1,0 +1,85 @@
+"""NumPy; for the special functions, SciPy. Only the names that differ from NumPy's stand here.
+
+    sum                          the ufunc's own reduction: half the time of numpy.sum on a small array
+    linalg.cholesky              NaN where a matrix is not positive definite, as on the GPU: no exception inside a step
+    linalg.solve_triangular      batched; NumPy has none
+    scatter_add                  zeros with values added at an index, duplicates accumulating
+    philox                       the words of backends.random
+"""
+import contextlib
+
+import numpy
+
+from backends import find as _find
+
+name  = "numpy"
+lifts = True                # traced values go to the rules of scratch.autodiff
+block = 1 << 15             # random words made at a time: what fits a core's cache
+records_draws = False
+vjp = stop_gradient = None  # scratch.autodiff's own
+
+SPECIAL = ("gammaln", "digamma", "polygamma", "erf", "erfc", "erfcx", "ndtr", "log_ndtr", "expit", "logit", "xlogy")
+
+
+def check():
+    """Nothing to check: NumPy runs everywhere."""
+
+
+def to_host(a):
+    return numpy.asarray(a)
+
+
+no_sync = contextlib.nullcontext
+
+
+def find(path):
+    if path in OWN:
+        return OWN[path]
+    if path in SPECIAL:
+        from scipy import special               # a third of a second: only when asked for
+        return getattr(special, path)
+    return _find(path, numpy)
+
+
+def sum(a, axis=None, dtype=None, keepdims=False):
+    return numpy.add.reduce(a, axis, dtype, None, keepdims)
+
+
+def cholesky(a):
+    try:
+        return numpy.linalg.cholesky(a)
+    except numpy.linalg.LinAlgError:
+        if a.ndim == 2:
+            return numpy.full_like(a, numpy.nan)
+        return numpy.stack([cholesky(b) for b in a])
+
+
+def solve_triangular(a, b, lower=False, trans=0):
+    """x with a x = b (trans=1: a^T x = b) for triangular a [..., n, n] and b [..., n, m]."""
+    from scipy import linalg
+    if a.size == 0 or b.size == 0:
+        return numpy.zeros(numpy.broadcast_shapes(a.shape[:-2], b.shape[:-2]) + b.shape[-2:], numpy.result_type(a, b))
+    return linalg.solve_triangular(a, b, lower=lower, trans=trans, check_finite=False)
+
+
+def scatter_add(values, index, shape):
+    out = numpy.zeros(shape, values.dtype)
+    if is_basic(index):
+        out[index] = values
+    else:
+        numpy.add.at(out, index, values)
+    return out
+
+
+def is_basic(index):
+    """Is the index made of integers and slices, so that it names no element twice?"""
+    return all(i is None or i is Ellipsis or isinstance(i, (int, slice)) for i in (index if isinstance(index, tuple) else (index,)))
+
+
+def philox(key, start, n):
+    """Words start .. start + n - 1 of the stream of the 128-bit `key`: uint64 [n]."""
+    raw = numpy.random.Philox(key=key, counter=start // 4)
+    return raw.random_raw(start % 4 + n)[start % 4:]
+
+
+OWN = {"sum": sum, "linalg.cholesky": cholesky, "linalg.solve_triangular": solve_triangular, "scatter_add": scatter_add, "philox": philox}

@@ -1,0 +1,52 @@
+"""Trees of arrays: dicts, lists, tuples and named tuples, nested; everything else is a leaf, and None is a tree without leaves."""
+
+
+def flatten(tree):
+    """The leaves in order, and the structure of the tree: what is left of it when the leaves are taken off. Structures compare
+    with ==, and `build` puts leaves on again."""
+    if isinstance(tree, (dict, list, tuple)) or tree is None:
+        leaves = []
+        return leaves, _strip(tree, leaves)
+    return [tree], True
+
+
+def build(structure, leaves):
+    """The tree of this structure that has these leaves."""
+    return leaves[0] if structure is True else _grow(structure, iter(leaves))
+
+
+def map(f, tree, *trees):
+    """The tree of f(leaf, *leaves), leaves standing at the same place. Raises ValueError where the trees differ in structure."""
+    leaves, structure = flatten(tree)
+    columns = [leaves]
+    for other in trees:
+        others, theirs = flatten(other)
+        if theirs != structure:
+            raise ValueError(f"The trees differ: {build(structure, ['*'] * len(leaves))} and {build(theirs, ['*'] * len(others))}; "
+                             "expected the same keys and lengths.")
+        columns.append(others)
+    return build(structure, [f(*row) for row in zip(*columns)])
+
+
+def leaves(tree):
+    return flatten(tree)[0]
+
+
+def _strip(tree, leaves):
+    if isinstance(tree, dict):
+        return dict, tuple(tree), tuple([_strip(t, leaves) for t in tree.values()])
+    if isinstance(tree, (list, tuple)):
+        return type(tree), None, tuple([_strip(t, leaves) for t in tree])
+    if tree is not None:
+        leaves.append(tree)
+    return tree is not None
+
+
+def _grow(structure, leaves):
+    if isinstance(structure, bool):
+        return next(leaves) if structure else None
+    kind, keys, children = structure
+    grown = [_grow(child, leaves) for child in children]
+    if kind is dict:
+        return dict(zip(keys, grown))
+    return kind(*grown) if hasattr(kind, "_fields") else kind(grown)
