@@ -10,6 +10,7 @@ at import it would freeze the backend of the import. The switch is one for the w
 """
 import contextlib
 import importlib
+import types
 
 BACKENDS   = ("numpy", "cupy", "strict", "autograd")
 NAMESPACES = ("linalg", "fft")
@@ -32,19 +33,23 @@ class Switch:
         return value
 
     def __setattr__(self, name, value):
-        raise AttributeError(f"xp.{self._prefix}{name} cannot be set: the names belong to the backend; use(...) changes it.")
+        raise AttributeError(f"xp.{self._prefix}{name} cannot be set: the names belong to the backend; "
+                             "use(...) changes it.")
 
     def __repr__(self):
         return f"<arrays of {backend().name}>"
 
 
 xp = Switch()
+_spaces = {name: Switch(name + ".") for name in NAMESPACES}
 
 
 def _resolve(path):
     if path in NAMESPACES:
-        return Switch(path + ".")
+        return _spaces[path]
     found = backend().find(path)
+    if isinstance(found, types.ModuleType):
+        raise AttributeError(f"xp.{path} is a module of its own; the namespaces of xp are {', '.join(NAMESPACES)}.")
     if not callable(found) or isinstance(found, type) or not backend().lifts:
         return found
     wrap = _lifts.get(path, _guard)
@@ -68,16 +73,17 @@ def _switch(name):
 
 
 def _forget():
-    prefix = xp._prefix
-    xp.__dict__.clear()
-    xp.__dict__["_prefix"] = prefix
+    for switch in (xp, *_spaces.values()):
+        prefix = switch._prefix
+        switch.__dict__.clear()
+        switch.__dict__["_prefix"] = prefix
 
 
 class use:
     """Put a backend behind `xp`: "numpy", "cupy", "strict" or "autograd".
 
-    Works as a call, and as a context manager that goes back to the backend before it. Raises ValueError for a name that is
-    not known and RuntimeError where the backend cannot run here (CuPy without a GPU); it never falls back to another.
+    Works as a call, and as a context manager that goes back to the backend before it. Raises ValueError for a name that
+    is not known and RuntimeError where the backend cannot run here (CuPy without a GPU): it never falls back silently.
     """
 
     def __init__(self, name):

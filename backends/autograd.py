@@ -8,7 +8,6 @@ import contextlib
 import autograd
 import autograd.builtins
 import autograd.numpy
-import autograd.scipy.linalg
 import autograd.scipy.special
 from autograd.tracer import getval
 
@@ -32,12 +31,18 @@ def find(path):
 
 
 def vjp(f, leaves):
-    """f takes and returns a list of arrays; the values of its outputs, and the map from their cotangents to the inputs'."""
+    """For f from a list of arrays to another: the outputs, and the map from their cotangents to those of the inputs."""
     tuple_ = autograd.builtins.tuple
     pull, y = autograd.make_vjp(lambda xs: tuple_(tuple(f([xs[i] for i in range(len(leaves))]))))(tuple(leaves))
     return list(y), lambda g: list(pull(tuple(g)))
 
 
-OWN = {"linalg.solve_triangular": autograd.scipy.linalg.solve_triangular,
+def solve_triangular(a, b, lower=False, trans=0):
+    """As a system like any other: autograd's own has no gradient for stacks."""
+    a = autograd.numpy.tril(a) if lower else autograd.numpy.triu(a)
+    return autograd.numpy.linalg.solve(autograd.numpy.swapaxes(a, -1, -2) if trans else a, b)
+
+
+OWN = {"linalg.solve_triangular": solve_triangular,
        "linalg.eigvalsh": lambda a: autograd.numpy.linalg.eigh(a)[0],             # its eigvalsh has no gradient
        "philox": _numpy.philox}

@@ -1,5 +1,6 @@
 """CuPy, on an NVIDIA GPU. Only the names that differ from CuPy's stand here; see backends/numpy.py for what they do."""
 import contextlib
+import math
 
 import numpy
 
@@ -8,7 +9,7 @@ from backends.numpy import SPECIAL, is_basic
 
 name  = "cupy"
 lifts = True
-block = None                # a launch costs more than the cache saves: all words at once
+block = 1 << 24             # the same on a device: what bounds memory, a launch being dear
 records_draws = False
 vjp = stop_gradient = None  # scratch.autodiff's own
 
@@ -18,7 +19,7 @@ def check():
     try:
         import cupy
     except ImportError as error:
-        raise RuntimeError('backend="cupy" needs CuPy, which is not installed: pip install "scratch[cuda12]" '
+        raise RuntimeError('backend="cupy" needs CuPy, which is not installed: pip install ".[cuda12]" in a clone '
                            f'(or cuda13), or use backend="numpy". ({error})') from None
     if not cupy.cuda.is_available():
         raise RuntimeError('backend="cupy" needs an NVIDIA GPU and its driver, and CuPy finds none here: '
@@ -41,6 +42,11 @@ def find(path):
         return getattr(special, path)
     import cupy
     return _find(path, cupy)
+
+
+def polygamma(n, x):
+    from cupyx.scipy import special
+    return (-1.0) ** (n + 1) * math.factorial(n) * special.zeta(n + 1.0, x) if n else special.digamma(x)
 
 
 def solve_triangular(a, b, lower=False, trans=0):
@@ -86,4 +92,5 @@ def philox(key, start, n):
     return words[start % 4:start % 4 + n]
 
 
-OWN = {"linalg.solve_triangular": solve_triangular, "scatter_add": scatter_add, "philox": philox}
+OWN = {"polygamma": polygamma, "linalg.solve_triangular": solve_triangular, "scatter_add": scatter_add,
+       "philox": philox}

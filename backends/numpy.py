@@ -3,6 +3,8 @@
     sum                          the ufunc's own reduction: half the time of numpy.sum on a small array
     linalg.cholesky              NaN where a matrix is not positive definite, as on the GPU: no exception inside a step
     linalg.solve_triangular      batched; NumPy has none
+    polygamma                    in the dtype of its argument; SciPy's is float64
+    xlogy                        float32 beside a Python number too; SciPy's is float64 there
     scatter_add                  zeros with values added at an index, duplicates accumulating
     philox                       the words of backends.random
 """
@@ -14,7 +16,7 @@ from backends import find as _find
 
 name  = "numpy"
 lifts = True                # traced values go to the rules of scratch.autodiff
-block = 1 << 15             # random words made at a time: what fits a core's cache
+block = 1 << 15             # numbers worked on at a time, where there is a choice: what fits the cache
 records_draws = False
 vjp = stop_gradient = None  # scratch.autodiff's own
 
@@ -49,8 +51,10 @@ def cholesky(a):
     try:
         return numpy.linalg.cholesky(a)
     except numpy.linalg.LinAlgError:
+        if a.ndim < 2 or a.shape[-1] != a.shape[-2]:
+            raise
         if a.ndim == 2:
-            return numpy.full_like(a, numpy.nan)
+            return a * numpy.nan
         return numpy.stack([cholesky(b) for b in a])
 
 
@@ -73,7 +77,19 @@ def scatter_add(values, index, shape):
 
 def is_basic(index):
     """Is the index made of integers and slices, so that it names no element twice?"""
-    return all(i is None or i is Ellipsis or isinstance(i, (int, slice)) for i in (index if isinstance(index, tuple) else (index,)))
+    parts = index if isinstance(index, tuple) else (index,)
+    return all(i is None or i is Ellipsis or isinstance(i, (int, slice)) for i in parts)
+
+
+def polygamma(n, x):
+    from scipy import special
+    y, dtype = special.polygamma(n, x), numpy.asarray(x).dtype
+    return y.astype(dtype) if dtype.kind == "f" else y
+
+
+def xlogy(x, y):
+    from scipy import special
+    return special.xlogy(x, y, dtype=numpy.result_type(x, y, 1.0))
 
 
 def philox(key, start, n):
@@ -82,4 +98,5 @@ def philox(key, start, n):
     return raw.random_raw(start % 4 + n)[start % 4:]
 
 
-OWN = {"sum": sum, "linalg.cholesky": cholesky, "linalg.solve_triangular": solve_triangular, "scatter_add": scatter_add, "philox": philox}
+OWN = {"sum": sum, "linalg.cholesky": cholesky, "linalg.solve_triangular": solve_triangular, "scatter_add": scatter_add,
+       "polygamma": polygamma, "xlogy": xlogy, "philox": philox}

@@ -6,7 +6,8 @@
     stream.normal(5, start=10)              elements 10 .. 14 of the draw: a part can be drawn without the rest
 
 The words are the same 64 bits on every backend. Elements 2w and 2w + 1 come from word w in float32, from words 2w and
-2w + 1 in float64 (uniforms: element w from word w). A uniform is a midpoint of 2^-23 (float32) or 2^-52: never 0, never 1.
+2w + 1 in float64 (uniforms: element w from word w). A uniform is a midpoint of a grid of 2^-23 in float32, of 2^-52 in
+float64: never 0, never 1.
 """
 import dataclasses
 import hashlib
@@ -37,7 +38,8 @@ class Stream:
         if isinstance(name, bool) or not (isinstance(name, str) or hasattr(name, "__index__")):
             raise TypeError(f"A stream is named by a string or an integer; got {name!r}.")
         tag = "s" + name if isinstance(name, str) else f"i{operator.index(name)}"
-        return Stream(int.from_bytes(hashlib.blake2b(tag.encode(), digest_size=16, key=self.key.to_bytes(16, "little")).digest(), "little"))
+        hashed = hashlib.blake2b(tag.encode(), digest_size=16, key=self.key.to_bytes(16, "little"))
+        return Stream(int.from_bytes(hashed.digest(), "little"))
 
     def split(self, n):
         """n streams, independent of this one and of each other."""
@@ -45,7 +47,7 @@ class Stream:
 
     def words(self, n, start=0):
         """uint64 [n]: words start .. start + n - 1 of Philox4x64-10 under this key."""
-        _watch(self.key, start, start + n)
+        _watch(self.key, 2 * start, 2 * (start + n))
         return xp.philox(self.key, start, n)
 
     def uniform(self, shape=(), dtype="float32", start=0):
@@ -58,8 +60,9 @@ class Stream:
 
     def integers(self, low, high, shape=()):
         """int64 in low .. high - 1; the chances differ by less than (high - low) / 2^64."""
-        if not low < high:
-            raise ValueError(f"integers(low={low}, high={high}): expected low < high.")
+        low, high = operator.index(low), operator.index(high)
+        if not low < high <= low + (1 << 63):
+            raise ValueError(f"integers(low={low}, high={high}): expected low < high, at most 2^63 apart.")
         shape = _shape(shape)
         return (self.words(math.prod(shape)) % xp.uint64(high - low)).astype(xp.int64).reshape(shape) + low
 
@@ -76,17 +79,20 @@ class Stream:
         shape, dtype = _shape(shape), xp.dtype(dtype).name
         if dtype not in _BITS:
             raise TypeError(f"dtype={dtype} cannot be drawn; choose float32 or float64.")
+        if start < 0:
+            raise ValueError(f"start={start} is negative; a draw begins at element 0.")
         per_word, n = _BITS[dtype][0], math.prod(shape)
         step  = 2 if pairs else per_word                                     # elements come in groups of so many
         first, last = start // step * step, -(-(start + n) // step) * step   # whole groups around what is asked for
         w0, w1 = first // per_word, last // per_word
+        _watch(self.key, start * 2 // per_word, (start + n) * 2 // per_word)
         block = backend().block
-        if block is None or w1 - w0 <= block:
-            out = f(self.words(w1 - w0, w0), dtype)
+        if w1 - w0 <= block:
+            out = f(xp.philox(self.key, w0, w1 - w0), dtype)
         else:
             out = xp.empty(last - first, dtype)
             for w in range(w0, w1, block):
-                words = self.words(min(block, w1 - w), w)
+                words = xp.philox(self.key, w, min(block, w1 - w))
                 out[(w - w0) * per_word:(w - w0 + len(words)) * per_word] = f(words, dtype)
         return out[start - first:start - first + n].reshape(shape)
 
@@ -108,11 +114,14 @@ def _box_muller(words, dtype):
 
 
 def _shape(shape):
-    return tuple(shape) if hasattr(shape, "__iter__") else (operator.index(shape),)
+    shape = tuple(shape) if hasattr(shape, "__iter__") else (operator.index(shape),)
+    if any(n < 0 for n in shape):
+        raise ValueError(f"shape={shape} has a negative side.")
+    return shape
 
 
 class evaluation:
-    """Inside the outermost one, drawing the same words twice raises; only on a backend that records draws (`strict`)."""
+    """Inside the outermost one, drawing the same words twice raises, on a backend that records draws (`strict`)."""
 
     def __enter__(self):
         global _drawn
@@ -127,10 +136,13 @@ class evaluation:
 
 
 def _watch(key, start, stop):
-    if _drawn is None:
+    """Half words start .. stop - 1 are drawn: a float32 takes one half, so that neighbours do not overlap."""
+    if _drawn is None or start == stop:
         return
     for a, b in _drawn.setdefault(key, []):
         if start < b and a < stop:
-            raise RuntimeError(f"Words {max(start, a)} to {min(stop, b) - 1} of one stream were drawn twice in one evaluation, so two "
-                               "draws that should be independent are equal: name the streams apart, stream('a') and stream('b').")
+            first, last = max(start, a) // 2, (min(stop, b) - 1) // 2
+            raise RuntimeError(f"Words {first} to {last} of one stream were drawn twice in one evaluation, so two "
+                               "draws that should be independent are equal: name the streams apart, stream('a') and "
+                               "stream('b').")
     _drawn[key].append((start, stop))

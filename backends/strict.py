@@ -14,22 +14,54 @@ from backends import numpy as _numpy
 
 name  = "strict"
 lifts = True
-block = None
+block = _numpy.block
 records_draws = True        # backends.random raises when one evaluation draws the same words twice
 vjp = stop_gradient = None  # scratch.autodiff's own
 
-# What NumPy has and CuPy 14 has not. (A test compares this with an installed CuPy.)
+# What NumPy has and CuPy 14 has not: functions, and keywords of functions. A test compares both with an installed CuPy.
 LACKS = set("""
-    asmatrix block bmat busday_count busday_offset datetime_as_string datetime_data einsum_path frompyfunc fromregex geomspace
-    get_include getbufsize geterr geterrcall histogram_bin_edges info insert is_busday isnat matvec nanpercentile nanquantile
-    nested_iters polyder polydiv polyint setbufsize seterr seterrcall show_runtime spacing unstack vecdot vecmat
-    linalg.diagonal linalg.matrix_norm linalg.multi_dot linalg.outer linalg.svdvals linalg.tensordot linalg.trace linalg.vecdot
-    linalg.vector_norm
+    asmatrix block bmat busday_count busday_offset busdaycalendar datetime_as_string datetime_data einsum_path errstate
+    frompyfunc fromregex geomspace get_include getbufsize geterr geterrcall histogram_bin_edges info insert is_busday
+    isnat matrix matvec memmap nanpercentile nanquantile ndenumerate nditer nested_iters polyder polydiv polyint
+    recarray setbufsize seterr seterrcall show_runtime spacing unstack vecdot vecmat
+    linalg.diagonal linalg.matrix_norm linalg.multi_dot linalg.outer linalg.svdvals linalg.tensordot linalg.trace
+    linalg.vecdot linalg.vector_norm
 """.split())
-REFUSED = {**dict.fromkeys(("sum", "prod", "max", "min", "amax", "amin"), {"where", "initial"}),
-           **dict.fromkeys(("mean", "std", "var"), {"where", "correction"}),
-           "argsort": {"stable"}, "sort": {"stable"}, "clip": {"min", "max"}}
-CREATES = set("array asarray ascontiguousarray arange empty eye full identity linspace logspace ones tri zeros".split())
+#           keyword      functions
+REFUSED = {"where":      "sum prod max min amax amin mean std var all any "
+                         "nansum nanprod nanmax nanmin nanmean nanstd nanvar",
+           "initial":    "sum prod max min amax amin nansum nanprod nanmax nanmin",
+           "correction": "std var nanstd nanvar",
+           "mean":       "std var nanstd nanvar",
+           "keepdims":   "count_nonzero",
+           "stable":     "sort argsort",
+           "order":      "sort argsort partition argpartition",
+           "kind":       "partition argpartition isin",
+           "min":        "clip",
+           "max":        "clip",
+           "shape":      "reshape unravel_index",
+           "mode":       "take",
+           "axis":       "lexsort trim_zeros",
+           "sorted":     "unique",
+           "sparse":     "indices",
+           "subok":      "broadcast_to broadcast_arrays copy",
+           "weights":    "quantile percentile",
+           "upper":      "linalg.cholesky",
+           "hermitian":  "linalg.svd linalg.pinv linalg.matrix_rank",
+           "rtol":       "linalg.pinv linalg.matrix_rank",
+           "ndmax":      "array",
+           "count":      "unpackbits",
+           "out":        "fft.fft fft.fft2 fft.fftn fft.ifft fft.ifft2 fft.ifftn fft.hfft fft.ihfft "
+                         "fft.rfft fft.rfft2 fft.rfftn fft.irfft fft.irfft2 fft.irfftn"}
+
+CREATES = set("""
+    array asanyarray asarray ascontiguousarray arange empty eye full identity linspace logspace ones tri zeros
+""".split())                # these take what lies on the host, and send it over
+HOSTLY  = set("""
+    broadcast_shapes can_cast diag_indices indices isclose isscalar ix_ mask_indices min_scalar_type ndim philox
+    polygamma promote_types result_type shape tril_indices triu_indices xlogy fft.fftfreq fft.rfftfreq
+""".split())                # their first argument lies on the host; that of every other function is an array or more
+NO_LIST = {"clip", "isclose", "where", "xlogy"}          # as the ufuncs
 WAITS   = set("nonzero flatnonzero argwhere unique bincount array_equal allclose array_equiv extract compress".split())
 
 transfers = []              # what was read by the host since the list was last emptied
@@ -52,7 +84,8 @@ def no_sync():
 
 def _waits(what):
     if _forbidden:
-        raise RuntimeError(f"{what} makes the host wait for the device, inside no_sync(): keep it an array, or do it outside.")
+        raise RuntimeError(f"{what} makes the host wait for the device, inside no_sync(): keep it an array, "
+                           "or do it outside.")
     transfers.append(what)
 
 
@@ -60,7 +93,7 @@ def to_host(a):
     if not isinstance(a, Array):
         return numpy.asarray(a)
     _waits("to_host")
-    return a._host
+    return a._host.copy()
 
 
 class Array:
@@ -139,7 +172,7 @@ def _operator(f, swap=False):
 
 def _in_place(f):
     def method(self, other):
-        f(self._host, _unbox(other), out=self._host)
+        f(self._host, _unbox(other, lists=False))
         return self
     return method
 
@@ -154,7 +187,8 @@ def _read(f, what):
 def _method(attribute):
     def method(self, *args, **kwargs):
         _refuse(attribute, kwargs)
-        return _box(getattr(self._host, attribute)(*map(_unbox, args), **{k: _unbox(v) for k, v in kwargs.items()}))
+        args, kwargs = map(_unbox, args), {k: _unbox(v) for k, v in kwargs.items()}
+        return _box(getattr(self._host, attribute)(*args, **kwargs))
     return method
 
 
@@ -162,26 +196,40 @@ for _name in "add sub mul truediv floordiv mod pow matmul and or xor lshift rshi
     _f = getattr(operator, {"and": "and_", "or": "or_"}.get(_name, _name))
     setattr(Array, f"__{_name}__",  _operator(_f))
     setattr(Array, f"__r{_name}__", _operator(_f, swap=True))
+    setattr(Array, f"__i{_name}__", _in_place(getattr(operator, f"i{_name}")))
 for _name in "eq ne lt le gt ge".split():
     setattr(Array, f"__{_name}__", _operator(getattr(operator, _name)))
-for _name, _f in dict(add=numpy.add, sub=numpy.subtract, mul=numpy.multiply, truediv=numpy.true_divide, pow=numpy.power).items():
-    setattr(Array, f"__i{_name}__", _in_place(_f))
 for _name in "neg pos abs invert".split():
     setattr(Array, f"__{_name}__", lambda self, _f=getattr(operator, _name): _box(_f(self._host)))
-for _name, _f in dict(float=float, int=int, bool=bool, index=operator.index, complex=complex).items():
+for _name, _f in dict(float=float, int=int, bool=bool, complex=complex).items():
     setattr(Array, f"__{_name}__", _read(_f, f"{_name}()"))
 for _name in "item tolist".split():
     setattr(Array, _name, _read(operator.methodcaller(_name), _name))
-for _name in ("all any argmax argmin argsort astype clip copy cumsum diagonal dot fill flatten max mean min prod ravel repeat "
-              "reshape round squeeze std sum swapaxes take trace transpose var view").split():
+for _name in """
+    all any argmax argmin argsort astype clip copy cumsum diagonal dot fill flatten max mean min prod ravel repeat
+    reshape round squeeze std sum swapaxes take trace transpose var view
+""".split():
     setattr(Array, _name, _method(_name))
 
 
 def _refuse(path, kwargs):
-    refused = REFUSED.get(path.rpartition(".")[2], set()) | {"device", "like"}
     for k in kwargs:
-        if k in refused:
+        if k in ("device", "like") or path in REFUSED.get(k, "").split():
             raise TypeError(f"{path}({k}=...) is refused: CuPy has no such keyword.")
+
+
+def _on_host(x):
+    """Is x made of Python numbers alone?"""
+    if isinstance(x, (list, tuple)):
+        return len(x) > 0 and all(map(_on_host, x))
+    return isinstance(x, (int, float, complex))
+
+
+def _send(x):
+    """What lies on the device of it as it is, the rest copied over."""
+    if isinstance(x, (list, tuple)):
+        return type(x)(map(_send, x))
+    return x._host if isinstance(x, Array) else x.copy() if isinstance(x, numpy.ndarray) else x
 
 
 def find(path):
@@ -194,16 +242,15 @@ def find(path):
         return f
     def call(*args, **kwargs):
         _refuse(path, kwargs)
-        if path in WAITS or path == "where" and len(args) == 1 or path == "repeat" and isinstance(args[1], Array):
+        second = args[1] if len(args) > 1 else kwargs.get("repeats")
+        if path in WAITS or path == "where" and len(args) == 1 or path == "repeat" and isinstance(second, Array):
             _waits(path)
-        if path in CREATES:                                     # these take what lies on the host, and send it over
-            args = [a._host if isinstance(a, Array) else a for a in args]
-        elif isinstance(f, numpy.ufunc):
-            args = [_unbox(a, lists=False) for a in args]
-        else:
-            if isinstance(args[0], list) and args[0] and isinstance(args[0][0], (int, float)):
-                _unbox(args[0], lists=False)
-            args = [_unbox(a) for a in args]
+        if path in CREATES:
+            return _box(f(*map(_send, args), **{k: _send(v) for k, v in kwargs.items()}))
+        ufunc = isinstance(f, numpy.ufunc)
+        if not ufunc and path not in HOSTLY and args and _on_host(args[0]):
+            raise TypeError(f"{path} was given {args[0]!r}, which is no array of the device: use xp.asarray first.")
+        args = [_unbox(a, lists=not ufunc and path not in NO_LIST) for a in args]
         return _box(f(*args, **{k: _unbox(v) for k, v in kwargs.items()}))
     call.__name__ = path
     return call

@@ -5,4 +5,4 @@ import backends
 
 if Path(backends.__file__).resolve().parent.parent != Path(__file__).resolve().parent.parent:
     raise ImportError(f"scratch stands in {Path(__file__).parent.parent} but `backends` was imported from "
-                      f"{Path(backends.__file__).parent}: another package hides ours; rename it or put ours first on the path.")
+                      f"{Path(backends.__file__).parent}: another package hides ours; rename it or put ours first.")

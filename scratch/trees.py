@@ -1,9 +1,9 @@
-"""Trees of arrays: dicts, lists, tuples and named tuples, nested; everything else is a leaf, and None is a tree without leaves."""
+"""Trees of arrays: dicts, lists, tuples and named tuples, nested. The rest are leaves; None is a tree without any."""
 
 
 def flatten(tree):
-    """The leaves in order, and the structure of the tree: what is left of it when the leaves are taken off. Structures compare
-    with ==, and `build` puts leaves on again."""
+    """The leaves in order, and the structure of the tree: what is left of it when the leaves are taken off. Structures
+    compare with ==, and `build` puts leaves on again."""
     if isinstance(tree, (dict, list, tuple)) or tree is None:
         leaves = []
         return leaves, _strip(tree, leaves)
@@ -16,14 +16,14 @@ def build(structure, leaves):
 
 
 def map(f, tree, *trees):
-    """The tree of f(leaf, *leaves), leaves standing at the same place. Raises ValueError where the trees differ in structure."""
+    """The tree of f(leaf, *leaves), of leaves at the same place. Raises ValueError where the structures differ."""
     leaves, structure = flatten(tree)
     columns = [leaves]
     for other in trees:
         others, theirs = flatten(other)
         if theirs != structure:
-            raise ValueError(f"The trees differ: {build(structure, ['*'] * len(leaves))} and {build(theirs, ['*'] * len(others))}; "
-                             "expected the same keys and lengths.")
+            shapes = build(structure, ["*"] * len(leaves)), build(theirs, ["*"] * len(others))
+            raise ValueError("The trees differ: {} and {}; expected the same keys and lengths.".format(*shapes))
         columns.append(others)
     return build(structure, [f(*row) for row in zip(*columns)])
 

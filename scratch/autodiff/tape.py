@@ -4,8 +4,8 @@
     g                      the cotangent of y: what one unit of y is worth to the result
     g_a = pull(g, y, a, b) its pullback to each argument
 
-A trace has an ever-growing number. Of the traces among an operation's arguments the latest unwraps, and the operation is
-applied again to what is inside, where earlier traces may be: so derivatives nest to any order.
+A trace has an ever-growing number. Of the traces among an operation's arguments the latest unwraps, and the operation
+is applied again to what is inside, where earlier traces may be: so derivatives nest to any order.
 """
 import functools
 import itertools
@@ -17,7 +17,7 @@ _numbers = itertools.count()
 
 
 class Trace:
-    """One evaluation of a function, written down: nodes[i] = (pullbacks to the nodes before, y, args, kwargs); None for an input."""
+    """One evaluation, written down: nodes[i] = (pullbacks to the nodes before, y, args, kwargs), None for an input."""
     __slots__ = ("number", "live", "nodes")
 
     def __init__(self):
@@ -31,7 +31,8 @@ class Trace:
         return type(x) is Traced and x.owner is self
 
     def pull(self, seeds):
-        """The cotangent of every input, None where none arrives, from pairs (node, cotangent): one walk back, freeing as it goes."""
+        """The cotangents of the inputs, None where none arrives, from pairs (node, cotangent), in one walk back that
+        frees what it has used."""
         nodes = self.nodes
         bars  = [None] * len(nodes)
         for i, g in seeds:
@@ -49,7 +50,8 @@ class Trace:
 
 
 class Traced:
-    """An array inside a trace. Arithmetic, indexing and the methods of an array work; what has no derivative rule refuses it."""
+    """An array inside a trace. Arithmetic, indexing and the methods of an array work; what has no derivative rule
+    refuses it."""
     __slots__ = ("value", "owner", "index")
     __array_ufunc__ = None                          # so that array + traced comes to us
 
@@ -77,7 +79,7 @@ class Traced:
         return bool(self.value)                     # a branch is no operation: comparisons of values may steer it
 
     def __float__(self):
-        raise TypeError("float() of a traced value would lose its derivative: use stop_gradient first if that is meant.")
+        raise TypeError("A number taken out of a traced value would lose its derivative: use stop_gradient first.")
 
     def __setitem__(self, index, value):
         raise TypeError("A traced array cannot be changed in place: use xp.where, or scatter_add on zeros.")
@@ -86,8 +88,8 @@ class Traced:
     __hash__ = None
 
 
-REFUSAL = ("{} was given a traced value, and has no derivative rule for it: use a function that scratch.autodiff has a rule for, "
-           "add one with rule(...) or primitive(...), or pass stop_gradient(x).")
+REFUSAL = ("{} was given a traced value, and has no derivative rule for it: use a function that scratch.autodiff has a "
+           "rule for, add one with rule(...) or primitive(...), or pass stop_gradient(x).")
 
 
 class Like:
@@ -110,17 +112,18 @@ class _Pullbacks(dict):
 
     def __missing__(self, i):
         if not self.each:
-            raise TypeError(f"{self.name} has no derivative with respect to its argument number {i + 1}: pass stop_gradient of it.")
+            raise TypeError(f"{self.name} has no derivative with respect to its argument number {i + 1}: "
+                            "pass stop_gradient of it.")
         self[i] = functools.partial(self.each, i)
         return self[i]
 
 
 class Primitive:
-    """An operation with a derivative rule: its value, and a pullback an argument, pull(g, y, *args, **kwargs), or where there is
-    any number of arguments one for all, each(i, g, y, *args, **kwargs) for argument i.
+    """An operation with a derivative rule: its value, and a pullback an argument, pull(g, y, *args, **kwargs), or where
+    there is any number of arguments one for all, each(i, g, y, *args, **kwargs) for argument i.
 
-    Of y and of the array arguments a pullback may read what `keeps` names (the letters of the first pullback; "args" for all);
-    of the others only shape and dtype, and nothing else of them stays alive.
+    Of y and of the array arguments a pullback may read what `keeps` names (the letters of the first pullback; "args"
+    for all); of the others only shape and dtype, and nothing else of them stays alive.
     """
 
     def __init__(self, name, forward, pullbacks, keeps="", each=None, plain=None):
@@ -132,7 +135,9 @@ class Primitive:
         if not set(kept) <= set(names):
             raise ValueError(f"{name}: keeps={keeps!r} names none of the letters {', '.join(names)} of its pullback.")
         self.keeps_y = names[0] in kept
-        self.drops   = () if "args" in kept else range(MOST) if each else [i for i, n in enumerate(names[1:]) if n not in kept]
+        self.drops   = [i for i, n in enumerate(names[1:]) if n not in kept]
+        if each:
+            self.drops = () if "args" in kept else range(MOST)
 
     def __call__(self, *args, **kwargs):
         for a in args:
@@ -151,8 +156,9 @@ class Primitive:
                 if not nested or a.owner.number > latest.number:
                     latest = a.owner
         if not latest.live:
-            raise ValueError(f"{self.name} was given a value of a trace that has ended: it was kept beyond the function that was "
-                             "differentiated. Return it from there (has_aux=True), or keep stop_gradient of it.")
+            raise ValueError(f"{self.name} was given a value of a trace that has ended: it was kept beyond the "
+                             "function that was differentiated. Return it from there (has_aux=True), or keep "
+                             "stop_gradient of it.")
         inner, pullbacks = list(args), []
         for i, a in enumerate(args):
             if type(a) is Traced and a.owner is latest:
@@ -186,8 +192,8 @@ def rule(name, *pullbacks, keeps="", each=None):
 
 
 def primitive(forward, *pullbacks, plain, keeps="", each=None):
-    """An operation of ours. `forward` computes it; `plain` is the composition that reads like its definition, runs where another
-    library differentiates (the backend autograd) and is held equal to `forward` by a test."""
+    """An operation of ours. `forward` computes it; `plain` is the composition that reads like its definition, runs
+    where another library differentiates (the backend autograd) and is held equal to `forward` by a test."""
     p = Primitive(forward.__name__.lstrip("_"), forward, pullbacks, keeps, each, plain)
     p.__doc__ = forward.__doc__
     PRIMITIVES[p.name] = p
@@ -221,7 +227,7 @@ def _find(path):
 
 
 def _dispatch(traced, lists=False):
-    """What stands before the backend's own function: traced(function, args, kwargs) where an argument (or one of a list) is traced."""
+    """What stands before the backend's function: traced(function, args, kwargs) where there is a traced argument."""
     def wrap(function, _):
         def f(*args, **kwargs):
             for a in args:

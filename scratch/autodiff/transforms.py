@@ -8,12 +8,13 @@
 from backends import backend, xp
 from backends.random import evaluation
 from scratch import trees
+from scratch.autodiff.rules.elementwise import fit
 from scratch.autodiff.tape import Trace, primitive, untraced
 
 
 def vjp(f, x, has_aux=False):
-    """y = f(x) and `pull`, which carries a cotangent of y (a tree like y) to one of x. With has_aux f returns (y, aux) and vjp
-    (y, pull, aux), aux without derivatives. Raises TypeError where a leaf of x is no floating-point array."""
+    """y = f(x) and `pull`, which carries a cotangent of y (a tree like y) to one of x. With has_aux f returns (y, aux)
+    and vjp (y, pull, aux), aux without derivatives. Raises TypeError where a leaf of x is no floating-point array."""
     leaves, structure = trees.flatten(x)
     leaves = [_floating(leaf) for leaf in leaves]
 
@@ -27,10 +28,10 @@ def vjp(f, x, has_aux=False):
 
     def pull(g):
         gs, g_structure = trees.flatten(g)
-        if g_structure != y_structure or any(g.shape != y.shape for g, y in zip(gs, ys)):
+        if g_structure != y_structure or any(_shape(g) != _shape(y) for g, y in zip(gs, ys)):
             raise ValueError(f"The cotangent has the shapes {trees.map(_shape, g)}; expected those of the value, "
                              f"{trees.build(y_structure, [_shape(y) for y in ys])}.")
-        return trees.build(structure, pull_leaves(gs))
+        return trees.build(structure, pull_leaves([_like(g, y) for g, y in zip(gs, ys)]))
 
     y_structure = aux = None
     with evaluation():
@@ -57,21 +58,27 @@ def _vjp(f, leaves):
 def _floating(x):
     x = x if hasattr(x, "dtype") else xp.asarray(x)
     if x.dtype.kind != "f":
-        raise TypeError(f"Only floating-point arrays can be differentiated; got an array of {x.dtype}: use astype(float) if that is meant.")
+        raise TypeError(f"Only floating-point arrays can be differentiated; got an array of {x.dtype}: "
+                        "use astype(float) if that is meant.")
     return x
 
 
+def _like(g, y):
+    return g if hasattr(g, "dtype") else xp.asarray(g, dtype=getattr(y, "dtype", None))
+
+
 def _shape(a):
-    return str(a.shape)
+    return getattr(a, "shape", ())
 
 
 def value_and_grad(f, has_aux=False):
-    """x -> f(x), df/dx for a scalar f: a tree like x. With has_aux f returns (value, aux), and so does value_and_grad, as
-    ((value, aux), gradient). Raises ValueError where the value is no scalar."""
+    """x -> f(x), df/dx for a scalar f: a tree like x. With has_aux f returns (value, aux), and so does value_and_grad,
+    as ((value, aux), gradient). Raises ValueError where the value is no scalar."""
     def value_and_gradient(x, *args):
         value, pull, *aux = vjp(lambda x: f(x, *args), x, has_aux)
         if getattr(value, "shape", None) != ():
-            raise ValueError(f"grad needs a scalar value; got {getattr(value, 'shape', type(value).__name__)}: sum it, or use vjp or jacobian.")
+            raise ValueError(f"grad needs a scalar value; got {getattr(value, 'shape', type(value).__name__)}: "
+                             "sum it, or use vjp or jacobian.")
         return ((value, *aux) if has_aux else value), pull(xp.ones((), value.dtype))
     return value_and_gradient
 
@@ -121,9 +128,9 @@ def stop_gradient(x):
 
 
 def _straight_through(y, x):
-    """y in value, x in derivative: what comes down to it goes on to x as if nothing had happened between them.   Bengio et al. 2013"""
+    """y in value, x in derivative: a cotangent goes on to x as if nothing lay between them.   Bengio et al. 2013"""
     return y
 
 
-straight_through = primitive(_straight_through, lambda g, out, y, x: xp.zeros_like(g), lambda g, out, y, x: g,
+straight_through = primitive(_straight_through, lambda g, out, y, x: xp.zeros_like(g), lambda g, out, y, x: fit(g, x),
                              plain=lambda y, x: x + stop_gradient(y - x))

@@ -21,8 +21,10 @@ def _one_hot_scatter(values, index, shape):
     return xp.reshape(xp.reshape(values, (-1,)) @ (where == xp.arange(size)).astype(values.dtype), shape)
 
 
-getitem     = primitive(_getitem,     lambda g, y, x, index: scatter_add(g, index, x.shape), keeps="index", plain=lambda x, index: x[index])
-scatter_add = primitive(_scatter_add, lambda g, y, values, index, shape: g[index],           keeps="index", plain=_one_hot_scatter)
+getitem     = primitive(_getitem, lambda g, y, x, index: scatter_add(g, index, x.shape), keeps="index",
+                        plain=lambda x, index: x[index])
+scatter_add = primitive(_scatter_add, lambda g, y, values, index, shape: g[index],       keeps="index",
+                        plain=_one_hot_scatter)
 
 Traced.__getitem__ = lambda x, index: getitem(x, index)
 Traced.__iter__    = lambda x: (x[i] for i in range(len(x)))

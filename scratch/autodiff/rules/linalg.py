@@ -1,7 +1,7 @@
 """Linear algebra on stacks of matrices [..., n, n].   Giles 2008
 
-cholesky, eigvalsh and eigh are functions of a symmetric matrix: their derivative is that of f((A + A^T) / 2), a symmetric
-matrix. Eigenvectors have none where two eigenvalues meet: there the pullback of eigh raises ValueError.
+cholesky, eigvalsh and eigh are functions of a symmetric matrix: their derivative is that of f((A + A^T) / 2), which is
+symmetric. Eigenvectors have none where two eigenvalues meet: there the pullback of eigh raises ValueError.
 """
 from backends import xp
 from scratch.autodiff.rules.elementwise import fit
@@ -16,13 +16,18 @@ def _symmetric(a):
     return (a + _t(a)) / 2
 
 
-def _outer(x_bar, x, b):
-    """x_bar x^T, for vectors and for stacks of matrices."""
-    return xp.outer(x_bar, x) if b.ndim == 1 else x_bar @ _t(x)
+def _column(g, b):
+    """g as matrices: where b is one vector, and so the solutions are vectors, as columns."""
+    return xp.expand_dims(g, -1) if b.ndim == 1 else g
 
 
 def _solve_a(g, y, a, b):
-    return fit(-_outer(xp.linalg.solve(_t(a), g), y, b), a)
+    return fit(-xp.linalg.solve(_t(a), _column(g, b)) @ _t(_column(y, b)), a)
+
+
+def _solve_b(g, y, a, b):
+    b_bar = xp.linalg.solve(_t(a), _column(g, b))
+    return fit(b_bar[..., 0] if b.ndim == 1 else b_bar, b)
 
 
 def _cholesky(g, y, a):
@@ -42,7 +47,7 @@ def _triangular_b(g, y, a, b, lower=False, trans=0):
     return fit(xp.linalg.solve_triangular(a, g, lower=lower, trans=1 - trans), b)
 
 
-rule("linalg.solve",            _solve_a, lambda g, y, a, b: fit(xp.linalg.solve(_t(a), g), b), keeps="y a")
+rule("linalg.solve",            _solve_a, _solve_b,                                             keeps="y a")
 rule("linalg.inv",              lambda g, y, a: -_t(y) @ g @ _t(y),                             keeps="y")
 rule("linalg.cholesky",         _cholesky,                                                      keeps="y")
 rule("linalg.solve_triangular", _triangular_a, _triangular_b,                                   keeps="y a")
@@ -75,8 +80,8 @@ def _eigh_pull(g, y, a):
     same = xp.eye(w.shape[-1], dtype=bool)
     near = xp.abs(gaps) <= 8 * xp.finfo(w.dtype).eps * xp.max(xp.abs(w), axis=-1)[..., None, None]
     if bool(xp.any(untraced(near) & ~same)):
-        raise ValueError("The derivative of eigenvectors does not exist where two eigenvalues are equal: use eigvalsh if only the "
-                         "eigenvalues matter, or keep them apart.")
+        raise ValueError("The derivative of eigenvectors does not exist where two eigenvalues are equal: use "
+                         "eigvalsh if only the eigenvalues matter, or keep them apart.")
     F = xp.where(same, 0, 1 / xp.where(same, 1, gaps))
     return _symmetric(_rotated(g[..., 0, :], V) + V @ (F * (_t(V) @ g[..., 1:, :])) @ _t(V))
 

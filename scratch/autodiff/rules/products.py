@@ -42,7 +42,8 @@ def _terms(spec, ndims):
     dots   = "".join(spare[:max(extra)])
     inputs = [term.replace("...", dots[len(dots) - n:]) for term, n in zip(inputs, extra)]
     if not arrow:
-        output = "..." * bool(dots) + "".join(sorted(c for c in set("".join(inputs)) - set(dots) if "".join(inputs).count(c) == 1))
+        letters = "".join(inputs)
+        output  = "..." * bool(dots) + "".join(sorted(c for c in set(letters) - set(dots) if letters.count(c) == 1))
     return inputs, output.replace("...", dots), spare[len(dots):]
 
 
@@ -53,7 +54,7 @@ def _einsum(i, g, y, spec, *operands, **options):
     factors  = [(output, g)] + [(inputs[j], operands[j]) for j in range(len(operands)) if j != i - 1]
     target   = ""
     for letter, n in zip(term, x.shape):
-        if letter in target:                            # a letter that stands twice reads a diagonal: an identity ties the two
+        if letter in target:                     # a letter that stands twice reads a diagonal: an identity ties the two
             factors.append((letter + spare[0], xp.eye(n, dtype=g.dtype)))
             letter = spare.pop(0)
         target += letter

@@ -2,8 +2,6 @@
 
 Where several elements share the maximum or the minimum, they share the cotangent equally.
 """
-import math
-
 from backends import xp
 from scratch.autodiff.rules.special import spread
 from scratch.autodiff.tape import Traced, composite, rule
@@ -51,7 +49,7 @@ rule("cumsum", _cumsum)
 def var(x, axis=None, ddof=0, keepdims=False):
     square = xp.square(x - xp.mean(x, axis=axis, keepdims=True))
     total  = xp.sum(square, axis=axis, keepdims=keepdims)
-    return total / (x.size / math.prod(total.shape) - ddof)
+    return total / (x.size / max(total.size, 1) - ddof)
 
 
 composite("var", var)

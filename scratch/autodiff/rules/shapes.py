@@ -12,11 +12,17 @@ def _inverse(axes):
     return axes and tuple(sorted(range(len(axes)), key=lambda i: axes[i] % len(axes)))
 
 
-def _unpad(g, y, x, pad_width, mode="constant"):
+def _pairs(pad_width, ndim):
+    """(before, after) of every axis, for a number, a pair, or a pair for every axis."""
+    rows = pad_width if hasattr(pad_width, "__len__") and hasattr(pad_width[0], "__len__") else [pad_width]
+    rows = [(row[0], row[-1]) if hasattr(row, "__len__") else (row, row) for row in rows]
+    return rows * ndim if len(rows) == 1 else rows
+
+
+def _unpad(g, y, x, pad_width, mode="constant", constant_values=0):
     if mode != "constant":
         raise TypeError(f'pad has a derivative for mode="constant" alone; got {mode!r}.')
-    pairs = xp.broadcast_to(xp.asarray(pad_width), (x.ndim, 2)).tolist()
-    return g[tuple(slice(before, before + n) for (before, _), n in zip(pairs, x.shape))]
+    return g[tuple(slice(before, before + n) for (before, _), n in zip(_pairs(pad_width, x.ndim), x.shape))]
 
 
 def _back(g, y, x, *args, **kwargs):
@@ -38,7 +44,7 @@ rule("triu",         lambda g, y, x, k=0: xp.triu(g, k))
 rule("pad",          _unpad)
 
 
-# ---- what takes a list of arrays: the primitive takes them one by one ----------------------------------------------------
+# ---- what takes a list of arrays: the primitive takes them one by one ------------------------------------------------
 def _concatenate(axis, *parts):
     return xp.concatenate(list(parts), axis=axis)
 
@@ -56,7 +62,7 @@ composite("concatenate", lambda parts, axis=0: _join(axis, *parts))
 composite("stack", lambda parts, axis=0: xp.concatenate([xp.expand_dims(part, axis) for part in parts], axis))
 
 
-# ---- what picks elements: the positions it would pick, then indexing -----------------------------------------------------
+# ---- what picks elements: the positions it would pick, then indexing -------------------------------------------------
 def _picks(name):
     def f(x, *args, **kwargs):
         positions = getattr(xp, name)(xp.reshape(xp.arange(x.size), x.shape), *args, **kwargs)
@@ -72,7 +78,7 @@ composite("trace", lambda x: xp.sum(xp.diagonal(x)))
 composite("sort",  lambda x, axis=-1: xp.take_along_axis(x, xp.argsort(x, axis), axis))
 
 
-# ---- methods ------------------------------------------------------------------------------------------------------------
+# ---- methods ---------------------------------------------------------------------------------------------------------
 def _unstarred(shape):
     return shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
 

@@ -1,7 +1,7 @@
 """Special functions, and the stable forms of the compositions that models are made of.
 
     sigmoid(x) = 1 / (1 + e^-x)      softplus(x) = log(1 + e^x)        log_sigmoid(x) = -softplus(-x)
-    log1mexp(x) = log(1 - e^-x)      xlogy(x, y) = x log y, 0 at x = 0  log_ndtr = log of the normal's distribution function
+    log1mexp(x) = log(1 - e^-x)      xlogy(x, y) = x log y, 0 at x = 0  log_ndtr = log of the normal cdf
 
 No epsilon anywhere: each is right to a few ulp wherever its value is a number of the dtype.
 """
@@ -60,12 +60,14 @@ log_ndtr = primitive(_log_ndtr, lambda g, y, x: g * inverse_mills(x), keeps="x",
                      plain=lambda x: xp.log(xp.erfc(-sqrt_half * x) / 2))
 softplus = primitive(_softplus, lambda g, y, x: g * sigmoid(x), keeps="x", plain=lambda x: xp.logaddexp(x, 0))
 log1mexp = primitive(_log1mexp, lambda g, y, x: g * xp.exp(-x - y), keeps="y x", plain=lambda x: xp.log(-xp.expm1(-x)))
-xlogy    = primitive(_xlogy, lambda g, y, a, b: fit(g * xp.log(b), a), lambda g, y, a, b: fit(g * _xdivy(a, b), b), keeps="a b",
-                     plain=lambda a, b: xp.where(a == 0, 0, a * xp.log(xp.where(a == 0, 1, b))))
+xlogy    = primitive(_xlogy, lambda g, y, a, b: fit(g * xp.log(b), a),
+                             lambda g, y, a, b: fit(g * _xdivy(a, b), b), keeps="a b",
+                     plain=lambda a, b: a * xp.log(b + ((a == 0) & (b == 0))))
 
 
 def _xdivy(x, y):
-    return xp.where(x == 0, 0, x / xp.where(x == 0, 1, y))
+    """x / y, and 0 where both are 0."""
+    return x / xp.where((x == 0) & (y == 0), 1, y)
 
 
 def log_sigmoid(x):
@@ -73,7 +75,7 @@ def log_sigmoid(x):
     return -softplus(-x)
 
 
-# ---- normalised exponentials over an axis (an int, a tuple, or None for all) ---------------------------------------------
+# ---- normalised exponentials over an axis (an int, a tuple, or None for all) -----------------------------------------
 def _logsumexp(x, axis=None, keepdims=False):
     """log sum exp x over `axis`: -inf where all are -inf, +inf where one is. Raises ValueError over an empty axis."""
     m, s = _shifted(x, axis)
@@ -116,7 +118,7 @@ def spread(g, x, axis):
 softmax   = primitive(_softmax, _softmax_pull, keeps="y",
                       plain=lambda x, axis=-1: xp.exp(x) / xp.sum(xp.exp(x), axis=axis, keepdims=True))
 logsumexp = primitive(_logsumexp, _logsumexp_pull, keeps="x",
-                      plain=lambda x, axis=None, keepdims=False: xp.log(xp.sum(xp.exp(x), axis=axis, keepdims=keepdims)))
+                      plain=lambda x, axis=None, keepdims=False: xp.log(xp.sum(xp.exp(x), axis, keepdims=keepdims)))
 
 
 def log_softmax(x, axis=-1):
