@@ -1,0 +1,50 @@
+"""Discrete data as continuous, and back.   Uria et al. 2013; Theis et al. 2016
+
+    k        integer levels 0 .. levels - 1                             [...]
+    u        uniform noise in [0, 1)                                    [...]
+    x        (k + u) / levels, in [0, 1)                                [...]
+
+    P(k)      = int over the bin of k of p(x) dx = levels^-D E_u p((k + u) / levels)      of D values with density p
+    -log P(k) = -log E_u p(x) + D log levels    <= E_u[-log p(x)] + D log levels          by Jensen
+"""
+import math
+
+from backends import xp
+from scratch.data.checks import check_integer
+
+
+def dequantise(k, levels, stream, dtype="float32"):
+    """x = (k + u) / levels in [0, 1), u uniform from `stream`: floor(x levels) == k for every element, in either dtype.
+
+    k is an array of integers 0 .. levels - 1 (its values are not checked: that would wait for the device). Raises
+    TypeError where k holds no integers and ValueError where levels is not in 2 .. 65536.
+    """
+    levels = _levels(levels)
+    if k.dtype.kind not in "iu":
+        raise TypeError(f"k is an array of {k.dtype}; expected integer levels 0 to {levels - 1}.")
+    k = k.astype(dtype)
+    x = (k + stream.uniform(k.shape, dtype)) / levels
+    for _ in range(2):                                  # rounding may leave the bin, by at most two steps
+        bin = xp.floor(x * levels)
+        x   = xp.where(bin == k, x, xp.nextafter(x, xp.where(bin > k, 0, xp.ones_like(x))))
+    return x
+
+
+def quantise(x, levels):
+    """The level floor(x levels) as int64, the inverse of `dequantise`; outside [0, 1) it is the nearest level."""
+    levels = _levels(levels)
+    return xp.clip(xp.floor(x * levels), 0, levels - 1).astype(xp.int64)
+
+
+def bits_per_dim(log_p, D, levels=None):
+    """Bits per dimension, -log_p / (D log 2) + log2 levels, from a log density in nats of x in [0, 1)^D.
+
+    For dequantised data this is, on average over u, an upper bound on the bits of the discrete data under
+    P(k) = E_u p(x) / levels^D (Theis et al. 2016, by Jensen); the uniform density has log2 levels, log2 17 = 4.09 for
+    the digits. Without levels it is -log2 p per dimension, for densities on other data.
+    """
+    return -log_p / (D * math.log(2)) + (math.log2(_levels(levels)) if levels is not None else 0)
+
+
+def _levels(levels):
+    return check_integer(levels, "levels", 2, 1 << 16)
