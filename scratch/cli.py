@@ -1,0 +1,104 @@
+"""The command line:  scratch list;  scratch train MODEL --data DATA ...
+
+Bad input gets one sentence on stderr and exit code 2; an interrupted training keeps what it learned and exits with 130.
+"""
+import argparse
+import dataclasses
+import sys
+
+from scratch.models import MODELS
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, but one sentence where it would print the usage too."""
+
+    def error(self, message):
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def main(argv=None):
+    """Run the command line; returns the exit code."""
+    arguments = vars(parser().parse_args(argv))
+    command   = arguments.pop("command")
+    try:
+        return command(**arguments)
+    except (ValueError, TypeError, OSError, RuntimeError) as error:
+        print(f"scratch: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def parser():
+    top = Parser(prog="scratch", description="Deep generative models, each plain array code beside its derivation.",
+                 allow_abbrev=False)
+    commands = top.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
+
+    p = commands.add_parser("list", help="the models and the data sets, a line each")
+    p.set_defaults(command=list_all)
+
+    train_ = commands.add_parser("train", help="train a model and write a report")
+    models = train_.add_subparsers(required=True, metavar="MODEL")
+    for name, entry in MODELS.items():
+        p = models.add_parser(name, help=f"{entry.title} ({entry.paper})", description=f"{entry.title}. {entry.paper}.",
+                              allow_abbrev=False, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+        p.add_argument("--data",    default=entry.data, metavar="NAME",
+                       help="a data set that `scratch list` names, or a .npy, .npz or .csv file of numbers")
+        p.add_argument("--seed",    default=0, type=int, help="of all random numbers: the same seed repeats the run")
+        p.add_argument("--steps",   default=entry.steps, type=int, help="the most steps to take")
+        p.add_argument("--out",     metavar="DIR", help="the folder to write; by default a new one under runs/")
+        p.add_argument("--backend", default="numpy", choices=("numpy", "cupy", "strict"),
+                       help="what computes: cupy is an NVIDIA GPU")
+        for field in dataclasses.fields(entry.model):
+            p.add_argument(f"--{field.name.replace('_', '-')}", dest=field.name, default=field.default,
+                           type=field.metadata["kind"].parse, help=field.metadata["help"])
+        p.set_defaults(command=train, name=name)
+    return top
+
+
+def list_all():
+    from scratch.data import DATA
+    print("models")
+    for name, entry in MODELS.items():
+        print(f"  {name:14} {entry.title} ({entry.paper}); learns {entry.data} unless told otherwise")
+    print("data")
+    for name, (_, about) in DATA.items():
+        print(f"  {name:14} {about}")
+    return 0
+
+
+def train(name, steps, **arguments):
+    if steps < 1:
+        raise ValueError(f"--steps {steps}: expected at least 1.")
+    from scratch.runs import run
+    with progress(steps) as show:
+        folder, results = run(name, steps=steps, show=show, **arguments)
+    test = results["test"]
+    print(f"held-out log-likelihood {test['nats']:.3f} nats per example, {test['bits']:.4f} bits per dimension")
+    print(f"{folder / 'report.html'}")
+    return 130 if results["interrupted"] else 0
+
+
+class progress:
+    """A bar on a terminal; elsewhere plain lines, of the first ten steps and of every tenth part of the rest."""
+
+    def __init__(self, steps):
+        self.bar, self.every = None, max(1, steps // 10)
+        if sys.stderr.isatty():
+            from tqdm import tqdm
+            self.bar = tqdm(total=steps, unit="step", leave=False)
+
+    def __call__(self, step, steps, metrics):
+        if self.bar is not None:
+            self.bar.set_postfix(metrics)
+            self.bar.update()
+        elif step <= 10 or step % self.every == 0:
+            shown = (f"{name} {value:.6g}" for name, value in metrics.items())
+            print(f"step {step} of {steps}", *shown, sep="  ", flush=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        if self.bar is not None:
+            self.bar.close()
