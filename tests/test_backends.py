@@ -770,7 +770,7 @@ def without_a_gpu(monkeypatch):
 
 def without_cupy(monkeypatch):
     monkeypatch.setitem(sys.modules, "cupy", None)
-    return r"needs CuPy, which is not installed: pip install .scratch\[cuda12\].*or use backend=.numpy."
+    return r"needs CuPy, which is not installed: pip install .\.\[cuda12\].*or use backend=.numpy."
 
 
 @pytest.mark.parametrize("missing", [without_a_gpu, without_cupy])
