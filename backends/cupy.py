@@ -49,6 +49,16 @@ def polygamma(n, x):
     return (-1.0) ** (n + 1) * math.factorial(n) * special.zeta(n + 1.0, x) if n else special.digamma(x)
 
 
+def cholesky(a):
+    """NaN where a is not positive definite: CuPy's own result says nothing there, so it is multiplied out."""
+    import cupy
+    L = cupy.linalg.cholesky(a)
+    lower = cupy.tril(a)
+    wrong = cupy.abs(cupy.tril(L @ cupy.swapaxes(L, -1, -2)) - lower).max(axis=(-2, -1), keepdims=True)
+    scale = cupy.abs(lower).max(axis=(-2, -1), keepdims=True)
+    return cupy.where(wrong <= float(numpy.finfo(L.dtype).eps)**0.5 * scale, L, numpy.nan)
+
+
 def solve_triangular(a, b, lower=False, trans=0):
     from cupyx.scipy import linalg
     return linalg.solve_triangular(a, b, lower=lower, trans=trans)
@@ -92,5 +102,5 @@ def philox(key, start, n):
     return words[start % 4:start % 4 + n]
 
 
-OWN = {"polygamma": polygamma, "linalg.solve_triangular": solve_triangular, "scatter_add": scatter_add,
-       "philox": philox}
+OWN = {"polygamma": polygamma, "linalg.cholesky": cholesky, "linalg.solve_triangular": solve_triangular,
+       "scatter_add": scatter_add, "philox": philox}

@@ -818,3 +818,13 @@ def test_every_primitive_is_named_as_it_is_called():
 
 def test_a_trace_counts_up():
     assert Trace().number < Trace().number
+
+
+def test_keywords_of_numpy_reach_the_pullback():
+    """A float32 array summed in float64 has a float32 gradient; clip takes its bounds by name."""
+    x = np.array([-2, 0.5, 3], "float32")
+    for f, g in ((lambda x: xp.sum(x, dtype="float64"),  [1, 1, 1]),
+                 (lambda x: 3 * xp.mean(x, dtype="float64"), [1, 1, 1]),
+                 (lambda x: xp.sum(xp.clip(x, a_min=-1, a_max=1)), [0, 1, 0])):
+        found = ad.grad(f)(x)
+        assert found.dtype == "float32" and (found == g).all()

@@ -3,8 +3,10 @@
 A row of the contract is what is called, a strategy for (arguments, keywords), and how close a backend that computes by
 itself comes. strict is NumPy inside, and agrees to the last bit.
 """
+import importlib
 import operator
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -799,3 +801,19 @@ def test_no_sync_lets_through_what_stays_on_the_device(name):
         with no_sync(), no_sync():
             b = xp.exp(a @ a).sum(axis=0)[:1] * 2
         assert to_host(b).shape == (1,)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_cupys_cholesky_is_nan_where_its_library_leaves_half_a_factor(dtype, monkeypatch):
+    """On a stand-in for CuPy that leaves the matrix as it was where the factorisation fails, without a word."""
+    def silent(a):
+        return np.stack([np.tril(b) if np.linalg.eigvalsh(b)[0] <= 0 else np.linalg.cholesky(b) for b in a])
+
+    stand_in = types.SimpleNamespace(tril=np.tril, abs=np.abs, swapaxes=np.swapaxes, where=np.where,
+                                     linalg=types.SimpleNamespace(cholesky=silent))
+    monkeypatch.setitem(sys.modules, "cupy", stand_in)
+    good = np.array([[4, 2], [2, 3]], dtype)
+    bad  = np.array([[1, 2], [2, 1]], dtype)
+    L    = importlib.import_module("backends.cupy").cholesky(np.stack([good, bad, 1e-12 * good]))
+    assert L.dtype == dtype and np.isnan(L[1]).all()
+    assert np.array_equal(L[[0, 2]], np.linalg.cholesky(np.stack([good, 1e-12 * good])))

@@ -47,22 +47,25 @@ def _sech2(x):
 
 ln2, ln10 = math.log(2), math.log(10)
 
-#         NumPy's name    pulled back to the first argument             to the second
-rule("add",      lambda g, y, a, b: fit(g, a),               lambda g, y, a, b: fit(g, b))
-rule("subtract", lambda g, y, a, b: fit(g, a),               lambda g, y, a, b: fit(-g, b))
-rule("multiply", lambda g, y, a, b: fit(g * b, a),           lambda g, y, a, b: fit(g * a, b),              keeps="a b")
-rule("divide",   lambda g, y, a, b: fit(g / b, a),           lambda g, y, a, b: fit(-g * y / b, b),         keeps="y b")
-rule("power",    lambda g, y, a, b: fit(g * b * a ** _less_one(a, b), a),
-                            lambda g, y, a, b: fit(g * y * _log(a), b),                          keeps="y a b")
-rule("maximum",  lambda g, y, a, b: fit(_share(g, a, b), a), lambda g, y, a, b: fit(_share(g, b, a), b),    keeps="a b")
-rule("minimum",  lambda g, y, a, b: fit(_share(g, b, a), a), lambda g, y, a, b: fit(_share(g, a, b), b),    keeps="a b")
+#     NumPy's name, pulled back to the first argument              to the second, and what is kept
+rule("add",       lambda g, y, a, b: fit(g, a),                    lambda g, y, a, b: fit(g, b))
+rule("subtract",  lambda g, y, a, b: fit(g, a),                    lambda g, y, a, b: fit(-g, b))
+rule("multiply",  lambda g, y, a, b: fit(g * b, a),                lambda g, y, a, b: fit(g * a, b),       keeps="a b")
+rule("divide",    lambda g, y, a, b: fit(g / b, a),                lambda g, y, a, b: fit(-g * y / b, b),  keeps="y b")
+rule("maximum",   lambda g, y, a, b: fit(_share(g, a, b), a),
+                  lambda g, y, a, b: fit(_share(g, b, a), b),                                              keeps="a b")
+rule("minimum",   lambda g, y, a, b: fit(_share(g, b, a), a),
+                  lambda g, y, a, b: fit(_share(g, a, b), b),                                              keeps="a b")
+rule("power",     lambda g, y, a, b: fit(g * b * a ** _less_one(a, b), a),
+                  lambda g, y, a, b: fit(g * y * _log(a), b),                                             keeps="y a b")
 rule("logaddexp", lambda g, y, a, b: fit(g * _weight(y, a, b), a),
-                            lambda g, y, a, b: fit(g * _weight(y, b, a), b),                              keeps="y a b")
-rule("arctan2",  lambda g, y, a, b: fit(g * b / (a * a + b * b), a),
-                            lambda g, y, a, b: fit(-g * a / (a * a + b * b), b),                            keeps="a b")
-rule("where",    None,                                       lambda g, y, c, a, b: fit(xp.where(c, g, 0), a),
-                            lambda g, y, c, a, b: fit(xp.where(c, 0, g), b),                                  keeps="c")
-rule("clip",     lambda g, y, x, *bounds: fit(xp.where(y == x, g, 0), x),                                   keeps="y x")
+                  lambda g, y, a, b: fit(g * _weight(y, b, a), b),                                        keeps="y a b")
+rule("arctan2",   lambda g, y, a, b: fit(g * b / (a * a + b * b), a),
+                  lambda g, y, a, b: fit(-g * a / (a * a + b * b), b),                                     keeps="a b")
+rule("where",     None,
+                  lambda g, y, c, a, b: fit(xp.where(c, g, 0), a),
+                  lambda g, y, c, a, b: fit(xp.where(c, 0, g), b),                                         keeps="c")
+rule("clip",      lambda g, y, x, *bounds, **named: fit(xp.where(y == x, g, 0), x),                        keeps="y x")
 
 rule("negative",   lambda g, y, x: -g)
 rule("positive",   lambda g, y, x: g)

@@ -7,12 +7,13 @@ from scratch.autodiff.rules.special import spread
 from scratch.autodiff.tape import Traced, composite, rule
 
 
-def _sum(g, y, x, axis=None, keepdims=False):
+def _sum(g, y, x, axis=None, dtype=None, keepdims=False):
+    g = g if g.dtype == x.dtype else xp.astype(g, x.dtype)
     return (g if keepdims or axis is None else spread(g, x, axis)) + xp.zeros(x.shape, x.dtype)
 
 
-def _mean(g, y, x, axis=None, keepdims=False):
-    return _sum(g * (max(g.size, 1) / max(x.size, 1)), y, x, axis, keepdims)
+def _mean(g, y, x, axis=None, dtype=None, keepdims=False):
+    return _sum(g * (max(g.size, 1) / max(x.size, 1)), y, x, axis, dtype, keepdims)
 
 
 def _extreme(g, y, x, axis=None, keepdims=False):
