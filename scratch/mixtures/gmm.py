@@ -102,7 +102,7 @@ def em_step(x, log_pi, mu, Sigma, covariance="full", floor=0.0):
     N, D = x.shape
     K    = mu.shape[0]
     L    = xp.linalg.cholesky(Sigma)                                                           # [K, D, D]
-    W    = xp.linalg.solve_triangular(L, xp.broadcast_to(_eye(L), L.shape), lower=True)        # [K, D, D]
+    W    = xp.linalg.inv(L)                                                                    # [K, D, D]
     c    = xp.mean(mu, axis=0)                                                                 # [D]
     A    = xp.concatenate([W, -W @ (mu - c)[:, :, None]], axis=2)                              # y = A (x - c, 1)
     log_weight = log_pi - D / 2 * log_2pi - _half_log_det(L)                                   # [K]
