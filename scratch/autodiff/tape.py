@@ -135,9 +135,9 @@ class Primitive:
         if not set(kept) <= set(names):
             raise ValueError(f"{name}: keeps={keeps!r} names none of the letters {', '.join(names)} of its pullback.")
         self.keeps_y = names[0] in kept
-        self.drops   = [i for i, n in enumerate(names[1:]) if n not in kept]
-        if each:
-            self.drops = () if "args" in kept else range(MOST)
+        self.drops   = None if each else [i for i, n in enumerate(names[1:]) if n not in kept]      # None: all
+        if "args" in kept:
+            self.drops = []
 
     def __call__(self, *args, **kwargs):
         for a in args:
@@ -166,7 +166,7 @@ class Primitive:
                 inner[i] = a = a.value
                 nested = nested or type(a) is Traced
         y = (self if nested else function)(*inner, **kwargs)
-        for i in self.drops:
+        for i in self.drops if self.drops is not None else range(len(inner)):
             if i < len(inner) and hasattr(inner[i], "dtype"):
                 inner[i] = Like(inner[i])
         nodes = latest.nodes
@@ -176,8 +176,6 @@ class Primitive:
     def __repr__(self):
         return f"<primitive {self.name}>"
 
-
-MOST = 1 << 16                                      # more arguments than a call can have
 
 PRIMITIVES = {}                                     # every operation with a rule, by name: what the tests run over
 
