@@ -3,7 +3,9 @@
 Bad input gets one sentence on stderr and exit code 2; an interrupted training keeps what it learned and exits with 130.
 """
 import argparse
+import contextlib
 import dataclasses
+import signal
 import sys
 
 from scratch.models import MODELS
@@ -20,12 +22,14 @@ def main(argv=None):
     """Run the command line; returns the exit code."""
     arguments = vars(parser().parse_args(argv))
     command   = arguments.pop("command")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))         # leave as tidily as from Ctrl-C
     try:
         return command(**arguments)
     except (ValueError, TypeError, OSError, RuntimeError) as error:
         print(f"scratch: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
+        print("scratch: interrupted; nothing was written.", file=sys.stderr)
         return 130
 
 
@@ -46,12 +50,14 @@ def parser():
                        help="a data set that `scratch list` names, or a .npy, .npz or .csv file of numbers")
         p.add_argument("--seed",    default=0, type=int, help="of all random numbers: the same seed repeats the run")
         p.add_argument("--steps",   default=entry.steps, type=int, help="the most steps to take")
-        p.add_argument("--out",     metavar="DIR", help="the folder to write; by default a new one under runs/")
+        p.add_argument("--out",     metavar="DIR", default=argparse.SUPPRESS,
+                       help="the folder to write; a new one under runs/ unless told otherwise")
         p.add_argument("--backend", default="numpy", choices=("numpy", "cupy", "strict"),
                        help="what computes: cupy is an NVIDIA GPU")
         for field in dataclasses.fields(entry.model):
+            kind = field.metadata["kind"]
             p.add_argument(f"--{field.name.replace('_', '-')}", dest=field.name, default=field.default,
-                           type=field.metadata["kind"].parse, help=field.metadata["help"])
+                           type=kind.parse, help=f"{field.metadata['help']}: {kind.expected}")
         p.set_defaults(command=train, name=name)
     return top
 
@@ -74,8 +80,9 @@ def train(name, steps, **arguments):
     with progress(steps) as show:
         folder, results = run(name, steps=steps, show=show, **arguments)
     test = results["test"]
-    print(f"held-out log-likelihood {test['nats']:.3f} nats per example, {test['bits']:.4f} bits per dimension")
-    print(f"{folder / 'report.html'}")
+    with contextlib.suppress(OSError):
+        print(f"held-out log-likelihood {test['nats']:.3f} nats per example, {test['bits']:.4f} bits per dimension")
+        print(f"{folder / 'report.html'}", flush=True)
     return 130 if results["interrupted"] else 0
 
 
@@ -84,17 +91,18 @@ class progress:
 
     def __init__(self, steps):
         self.bar, self.every = None, max(1, steps // 10)
-        if sys.stderr.isatty():
-            from tqdm import tqdm
-            self.bar = tqdm(total=steps, unit="step", leave=False)
 
     def __call__(self, step, steps, metrics):
+        if self.bar is None and sys.stderr and sys.stderr.isatty():         # its clock starts with the first step
+            from tqdm import tqdm
+            self.bar = tqdm(total=steps, initial=step - 1, unit="step", leave=False)
         if self.bar is not None:
             self.bar.set_postfix(metrics)
             self.bar.update()
         elif step <= 10 or step % self.every == 0:
             shown = (f"{name} {value:.6g}" for name, value in metrics.items())
-            print(f"step {step} of {steps}", *shown, sep="  ", flush=True)
+            with contextlib.suppress(OSError):                              # nobody reads it any more: learn on
+                print(f"step {step} of {steps}", *shown, sep="  ", flush=True)
 
     def __enter__(self):
         return self

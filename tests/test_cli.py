@@ -78,9 +78,21 @@ def test_the_report_needs_no_other_file(here):
     assert {f.name for f in (here / "run").iterdir()} == FILES | {"density.png"}
 
 
-def test_tables_of_more_than_two_columns_are_shown_too(here):
-    np.save(here / "wide.npy", np.random.default_rng(0).normal(size=(50, 3)))
-    assert scratch_("train", "gmm", "--data", here / "wide.npy", "--components", 2, "--out", here / "run") == 0
+@pytest.mark.parametrize("scale", [[1], [1, 0], [1, 2, 3]])
+def test_tables_of_one_column_of_three_and_with_a_constant_column_are_shown_too(here, scale):
+    np.save(here / "table.npy", np.random.default_rng(0).normal(size=(50, len(scale))) * scale)
+    assert scratch_("train", "gmm", "--data", here / "table.npy", "--components", 2, "--out", here / "run") == 0
+    assert (here / "run" / "report.html").exists()
+
+
+def test_output_that_nobody_reads_does_not_end_the_training(here, monkeypatch):
+    class Closed:
+        def write(self, text):
+            raise BrokenPipeError(32, "Broken pipe")
+        flush = write
+    monkeypatch.setattr(sys, "stdout", Closed())
+    monkeypatch.setattr(sys, "stderr", None)
+    assert train(here) == 0
     assert (here / "run" / "report.html").exists()
 
 
@@ -199,6 +211,13 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(here, capsys, monkeypatc
     assert train(here) == 2
     assert capsys.readouterr().err == "scratch: [Errno 28] No space left on device\n"
     assert [p.name for p in here.iterdir()] == ["points.npy"]
+
+
+def test_a_run_that_is_told_to_end_leaves_nothing(here):
+    wait = "import os, signal; from scratch import cli; from scratch.mixtures import GaussianMixture as G;"
+    kill = "G.init = lambda *_: os.kill(os.getpid(), signal.SIGTERM);"
+    run  = python("-c", wait + kill + "cli.main(['train', 'gmm', '--out', 'new/run'])", cwd=here, path=ROOT)
+    assert run.returncode == 143 and run.stderr == "" and list(here.iterdir()) == []
 
 
 def test_an_interrupted_training_keeps_what_it_learned(here, capsys, monkeypatch):

@@ -33,9 +33,9 @@ def _numpy(file, path):
         found = numpy.load(file, allow_pickle=False)
         names = None if isinstance(found, numpy.ndarray) else found.files
         table = found if names is None else found["x"] if "x" in names else None
-    except Exception as error:
-        raise ValueError(f"{path} cannot be read as numbers saved by NumPy ({error}); "
-                         "pickles and object arrays are refused.") from None
+    except Exception:
+        raise ValueError(f"{path} cannot be read as numbers saved by NumPy: it is damaged, or of another kind; pickles "
+                         "and object arrays are refused.") from None
     if table is None:
         raise ValueError(f"{path} has the arrays {names}, none called 'x': numpy.savez({path.name!r}, x=...) names it.")
     return table

@@ -191,7 +191,7 @@ class GaussianMixture:
     for hyper-parameters or data that make no sense.
     """
     components: int   = hyper(10,        Count,               "number of components")
-    covariance: str   = hyper("full",    Choice(COVARIANCES), "family of the covariances: " + ", ".join(COVARIANCES))
+    covariance: str   = hyper("full",    Choice(COVARIANCES), "family of the covariances")
     floor:      float = hyper(5e-4,      NonNegative,         "least variance in any direction, in the data's units^2")
     starts:     int   = hyper(10,        Count,               "k-means++ starts; the best after ten steps is taken")
     tol:        float = hyper(1e-6,      NonNegative,         "stop when a step adds fewer nats to the mean log p(x)")

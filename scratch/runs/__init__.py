@@ -99,7 +99,7 @@ def _free(path):
 @contextlib.contextmanager
 def _folder(final):
     """A folder that appears at `final` when all of it is written, and not at all where something fails."""
-    if final.exists() and not (final.is_dir() and not any(final.iterdir())):
+    if os.path.lexists(final) and not (final.is_dir() and not any(final.iterdir())):
         raise FileExistsError(f"{final} exists already; choose another --out, or remove it.")
     new = not final.parent.exists()
     try:

@@ -30,7 +30,7 @@ def report(folder, entry, config, model, state, dataset, history, results, strea
 
 
 CAPTIONS = {"data": "Data, for comparison", "samples": "Samples", "means": "Means of the components",
-            "density": "Data, samples and the learned density"}
+            "density": "Data and samples, with the learned density where it can be drawn"}
 
 
 def _is_image(dataset):
@@ -68,11 +68,18 @@ def image_grid(images):
 
 
 def plane(model, state, dataset, pictures):
-    """Data and samples side by side, over the learned density where the data have two dimensions."""
+    """Data and samples side by side in their first two columns, with the learned density where there are just two; one
+    column as a histogram."""
     shown  = {"data": to_host(dataset.train["x"])[:2000], "samples": to_host(pictures["samples"])}
     figure = Figure(figsize=(10, 5), layout="constrained")
+    if shown["data"].shape[1] == 1:
+        axes = figure.add_subplot()
+        axes.hist([x[:, 0] for x in shown.values()], bins=40, density=True, color=(GREY, BLUE), label=list(shown))
+        axes.legend()
+        return figure
     low, high = shown["data"].min(0), shown["data"].max(0)
-    low, high = low - (high - low) / 10, high + (high - low) / 10
+    margin    = numpy.where(high > low, (high - low) / 10, 1).astype(low.dtype)
+    low, high = low - margin, high + margin
     for i, (name, x) in enumerate(shown.items()):
         axes = figure.add_subplot(1, 2, i + 1, title=name, aspect="equal")
         axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
@@ -94,7 +101,7 @@ def density(model, state, low, high, n=160):
 
 def page(entry, config, results, figures, note):
     """The page as text: a table of what was measured, a note on it, the figures, what was asked for."""
-    rows = ["<tr><th>part</th><th>examples</th><th>log-likelihood, nats per example</th><th>bits per dimension</th>"
+    rows = ["<tr><th>part</th><th>examples</th><th>nats per example</th><th>bits per dimension</th>"
             + "<th>under the true density, nats</th>" * ("true nats" in results["test"]) + "</tr>"]
     for part, name in (("train", "training"), ("valid", "validation"), ("test", "test (held out)")):
         r = results[part]
@@ -135,10 +142,11 @@ th, td {{ text-align: left; padding: .25rem 1rem .25rem 0; border-bottom: 1px so
 figure {{ margin: 2rem 0 }}
 figcaption {{ font-weight: 600; margin-bottom: .5rem }}
 img {{ max-width: 100% }}
+@media (max-width: 30rem) {{ th, td {{ font-size: .8rem; padding-right: .5rem }} }}
 </style>
 <h1>{title}</h1><p class="paper">{paper}</p>
-<p>{steps} steps in {seconds:.1f} seconds.{ended}</p>
-<h2>How probable it finds the data</h2><table>{rows}</table>{note}
+<p>{seconds:.1f} seconds: the start, and then {steps} of the steps shown below.{ended}</p>
+<h2>How probable it finds the data: log-likelihood</h2><table>{rows}</table>{note}
 {figures}
 <h2>What was asked for</h2><table>{config}</table>
 </html>
