@@ -1,1 +1,3 @@
-"""Derivations: chains of lines, each a piece of LaTeX and the function that evaluates it."""
+"""Derivations: chains of lines, each a piece of LaTeX and the function that evaluates it, checked on exact worlds."""
+from derivations.engine.line import Derivation
+from derivations.engine.worlds import World, counts, index, let, positive, real, simplex, size, tex, unit

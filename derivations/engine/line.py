@@ -1,0 +1,247 @@
+"""Lines and chains: a derivation is a chain of lines, each compared with the one before it on drawn worlds.
+
+    d = Derivation("evidence", world)                       a page; the lines' ids are module.function
+
+    @d(r"\\log p(x)")                                        a chain starts
+    def evidence(p_x): return log(p_x)
+
+    @d("=", r"\\log \\sum_z p(x, z)", by="marginalisation")   the next line, compared with the one before it
+    def marginal(p_xz): return log(sum(p_xz, 1))
+"""
+import dataclasses
+import difflib
+import fractions
+import functools
+import importlib
+import inspect
+import pkgutil
+
+import numpy as np
+
+from derivations.engine.latex import plain
+from derivations.engine.relations import FAILS, HOLDS, RELATIONS, ShapesDiffer, host
+
+WORLDS = 100                # drawn for a line unless told otherwise
+SHARE  = 0.2                # in fewer of them than that a line may not be tested: finite, its condition true
+
+OPTIONS = "by covers to where tight gap of over vary as_ order tol slip reading rests_on".split()
+
+
+class Derivation:
+    """A page: chains of lines in one world. `where` is the condition, a function of letters, under which all of it holds.
+
+    Raises ValueError where a line is made, so on import, for a relation, an option or a letter that does not exist.
+    """
+
+    def __init__(self, name, world, where=None):
+        self.name, self.world, self.lines = name, world, []
+        self.module = inspect.currentframe().f_back.f_globals["__name__"]
+        self.where  = where
+        if where:
+            world.known(where, f"the condition of the derivation {name!r}")
+
+    def __call__(self, first, latex=None, *, let=None, **options):
+        """A decorator: of a formula, where a chain starts; of a relation and a formula for the next line."""
+        relation, latex = (None, first) if latex is None else (first, latex)
+        def line(f):
+            made = Line(self, f, relation, latex, let, options)
+            if any(made.name == other.name for other in self.lines):
+                raise ValueError(f"the derivation {self.name!r} has two lines {made.name}.")
+            self.lines.append(made)
+            return made
+        return line
+
+
+class Line:
+    """One line: its formula as LaTeX and as a function of letters, and what it claims of the line before."""
+
+    def __init__(self, derivation, f, relation, latex, let, options):
+        self.derivation, self.f, self.relation, self.latex, self.let = derivation, f, relation, latex, let
+        self.world, self.name = derivation.world, f.__name__
+        self.topic = derivation.module.rpartition(".")[2]
+        self.id    = f"{self.topic}.{self.name}"
+        for option in options:
+            _one_of(option, OPTIONS, f"{self.id} has an option")
+        if relation is not None:
+            _one_of(relation, RELATIONS, f"{self.id} has a relation")
+            for need in RELATIONS[relation].needs:
+                if not any(options.get(option) is not None for option in need.split("|")):
+                    raise ValueError(f"{self.id} has the relation {relation!r}, which wants {need.replace('|', '= or ')}=.")
+        self.by, self.covers = options.get("by", ""), options.get("covers", "").split()
+        self.where, self.gap, self.tight = options.get("where"), options.get("gap"), options.get("tight", {})
+        self.of, self.over   = options.get("of"), options.get("over")
+        self.vary            = options.get("vary", "").split()
+        self.as_, self.order = options.get("as_"), options.get("order")
+        self.tol, self.why   = options.get("tol", (1e-12, ""))
+        self.slip, self.reading = options.get("slip"), options.get("reading", "")
+        self.rests_on        = options.get("rests_on")
+        earlier = derivation.lines[-1] if derivation.lines else None
+        self.to = self.of or options.get("to", earlier) if relation else None
+        if relation and self.to is None:
+            raise ValueError(f"{self.id} has the relation {relation!r} but no line stands before it.")
+        self.letters = self.world.known(f, self.id)
+        for g in filter(None, (self.where, self.gap, *(t for t in self.tight.values() if callable(t)))):
+            self.world.known(g, f"{self.id}, in an option,")
+        for letter in (*self.vary, *self.tight, *filter(None, (self.over, self.as_)),
+                       *(t for t in self.tight.values() if isinstance(t, str))):
+            _one_of(letter, self.world.letters, f"{self.id} names a letter")
+
+    def __call__(self, *letters):
+        return self.f(*letters)
+
+    def value(self, s):
+        """The line's value in a sample, a tuple of host arrays; remembered by the sample."""
+        if self not in s._known:
+            s._known[self] = host(s.call(self.f))
+        return s._known[self]
+
+    def applies(self, s):
+        """Do the conditions hold there?"""
+        return all(bool(np.all(host(s.call(where))[0])) for where in (self.derivation.where, self.where) if where)
+
+    def check(self, s, f=None):
+        """What the line claims of the line before, in one sample, with f in the line's place: an Outcome."""
+        return RELATIONS[self.relation].check(self, s, f or self.f)
+
+    @functools.cached_property
+    def node(self):
+        """The function's syntax tree."""
+        return functions_of(self.f.__code__.co_filename)[self.f.__code__.co_firstlineno, self.name]
+
+
+@functools.cache
+def functions_of(path):
+    """(line of the first decorator or of the def, name) -> the tree of every function of a file."""
+    import ast
+    with open(path, encoding="utf-8") as file:
+        tree = ast.parse(file.read())
+    return {(min([node.lineno, *(d.lineno for d in node.decorator_list)]), node.name): node
+            for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+
+
+def _one_of(name, table, what):
+    if name not in table:
+        close = difflib.get_close_matches(str(name), list(table), 1)
+        raise ValueError(f"{what} {name!r} that does not exist; " + (f"did you mean {close[0]!r}?" if close else
+                         f"choose one of {', '.join(table)}."))
+
+
+# ---- the topics ------------------------------------------------------------------------------------------------------
+def topics():
+    """The names of the topics: the modules of `derivations`."""
+    import derivations
+    return sorted(m.name for m in pkgutil.iter_modules(derivations.__path__) if not m.ispkg)
+
+
+def derivations_of(topic):
+    """The derivations that a topic makes. Raises ValueError for a topic that does not exist."""
+    _one_of(topic, topics(), "there is a topic")
+    module = importlib.import_module(f"derivations.{topic}")
+    return [d for d in vars(module).values() if isinstance(d, Derivation) and d.module == module.__name__]
+
+
+def lines_of(topic):
+    """All lines of a topic."""
+    return [line for d in derivations_of(topic) for line in d.lines]
+
+
+# ---- checking --------------------------------------------------------------------------------------------------------
+@dataclasses.dataclass
+class Report:
+    """What became of a line: in how many worlds it was tested, the largest residual, and what went wrong, if anything."""
+    line:     Line
+    drawn:    int
+    tested:   int
+    residual: float
+    wrong:    str = ""
+
+
+def check(line, n=WORLDS):
+    """Check a line on n drawn worlds; a Report."""
+    with np.errstate(all="ignore"):
+        return _check(line, n)
+
+
+def _check(line, n):
+    tested, fails, residual, problem = 0, 0, 0.0, ""
+    pool = line.world.draw(n)
+    if line.relation is None:
+        return Report(line, n, len(pool), 0.0)
+    for s in pool:
+        if not line.applies(s):
+            continue
+        found = outcome(line, s)
+        tested  += found.status in (HOLDS, FAILS)
+        fails   += found.status == FAILS
+        residual = max(residual, found.off)
+    enough = SHARE * len(pool)
+    if line.relation == "!=":
+        if tested - fails < enough:
+            problem = f"{_head(line)}\n  differs from the right line in only {tested - fails} of {len(pool)} worlds; " \
+                      f"expected at least {enough:.0f}."
+    elif fails:
+        problem = _explain(line, fails, len(pool))
+    elif tested < enough:
+        problem = f"{_head(line)}\n  is tested in only {tested} of {len(pool)} worlds: elsewhere its condition is false, " \
+                  f"or both sides are infinite; expected at least {enough:.0f}."
+    return Report(line, len(pool), tested, residual, problem)
+
+
+def outcome(line, s, f=None):
+    """What a check finds; shapes that differ are a failure of it."""
+    from derivations.engine.relations import Outcome
+    try:
+        return line.check(s, f)
+    except ShapesDiffer:
+        return Outcome(FAILS, np.inf, line.to.value(s), host(s.call(f or line.f)))
+
+
+def counterexample(line, status=FAILS):
+    """The simplest world that Hypothesis finds where the line does not hold, and the Outcome there."""
+    with np.errstate(all="ignore"):
+        s = line.world.smallest(lambda s: line.applies(s) and outcome(line, s).status == status)
+        return s, outcome(line, s)
+
+
+def _head(line):
+    by = f"     by: {line.by}" if line.by else ""
+    return f"{line.id}  {line.relation}  {plain(line.latex)}{by}"
+
+
+def _explain(line, fails, n):
+    s, found = counterexample(line)
+    return "\n".join([_head(line), f"  does not hold in {fails} of {n} worlds; the smallest:",
+                      f"    {letters(line, s)}", *two_sides(line, found)])
+
+
+def letters(line, s):
+    """The drawn letters of a sample that the line and the one before it depend on, as fractions."""
+    names = s.world.drawn([*line.letters, *line.to.letters, *([line.over] if line.over else [])])
+    return "   ".join(f"{plain(s.world.letters[name].latex)} = {as_fractions(s.given[name])}" for name in names)
+
+
+def two_sides(line, found):
+    """Two lines of text: the value of the line before, and of this one."""
+    before, ours = (plain(line.to.latex), plain(line.latex))
+    wide = max(len(before), len("this line"))
+    if isinstance(found.ours, str):
+        return [f"  {before} = {numbers(found.before)}" if found.before else f"  the line before  {before}",
+                f"  this line cannot be evaluated: {found.ours}"]
+    off = [b - a for a, b in zip(found.before, found.ours) if a.shape == b.shape]
+    return [f"  the line before  {before:{wide}} = {numbers(found.before)}",
+            f"  this line        {'' if len(ours) > wide else ours:{wide}} = {numbers(found.ours)}"
+            + (f"      off by {numbers(off, sign=True)}" if off else "")]
+
+
+def as_fractions(value):
+    """A number or an array as fractions: [1/2, 1/3]."""
+    if np.ndim(value):
+        return f"[{', '.join(map(as_fractions, value))}]"
+    return str(fractions.Fraction(float(value)).limit_denominator(1000))
+
+
+def numbers(parts, sign=False):
+    """Arrays to four digits."""
+    def text(a):
+        return f"[{', '.join(map(text, a))}]" if np.ndim(a) else f"{a:{'+' if sign else ''}.4g}"
+    return ", ".join(map(text, parts))

@@ -1,0 +1,398 @@
+"""Wrong on purpose: every line, every letter that follows and every function of `scratch` that a line reaches is changed
+a little, in every way that a slip could, and the checks have to notice.
+
+A mutant is *killed* where a check fails by value. It *crashes* where it raises, which proves nothing and is not counted.
+It is the *same* where every value is the line's own: then it has to be the same formula in a free world (same shapes, all
+laws broken), or stand in `equivalent.toml` with a reason. What is left is *weak*: the value changed and no check noticed.
+"""
+import ast
+import collections
+import copy
+import dataclasses
+import functools
+import gc
+import pathlib
+import sys
+import tomllib
+import types
+from typing import Any
+
+import numpy as np
+
+import scratch
+from backends.random import Stream
+from derivations.engine.relations import FAILS, host
+
+WORLDS   = 30               # a mutant of a line is tried on so many of its worlds
+FEW      = 10               # one of a function on so many of each line that reaches it
+FREE     = 5                # and an identity is shown in so many free worlds
+CALLS    = 3                # of so many calls of a function the arguments are kept
+PER_LINE = 20               # mutants of a line of a derivation, or of a letter
+PER_CODE = 8                # mutants a line of code of a function
+
+ROOT     = pathlib.Path(scratch.__file__).parent
+MUTATED  = """
+    probability metrics mixtures autoregressive autoencoders flows energies gans diffusion
+""".split()                 # the folders of `scratch` whose functions are mutated; the autodiff has its own table of laws
+
+BINARY   = {ast.Add: [ast.Sub], ast.Sub: [ast.Add], ast.Mult: [ast.Div], ast.Div: [ast.Mult], ast.Pow: [ast.Mult]}
+COMPARE  = {ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Lt: ast.LtE, ast.LtE: ast.Lt}
+SWAPS    = {"sum": "mean", "mean": "sum", "log": "exp", "exp": "log", "cumsum": "cumprod", "cumprod": "cumsum",
+            "min": "max", "max": "min", "minimum": "maximum", "maximum": "minimum"}
+DROPPED  = {"log", "exp", "sqrt", "sum", "mean", "cumsum", "cumprod", "abs", "T", "inv", "flip", "sin", "cos", "square",
+            "log1p", "expm1", "sigmoid", "softplus", "logsumexp", "softmax"}
+UNTOUCHED = {"len", "range", "eye", "size", "gaussian", "check", "hyper"}       # inside these calls nothing is changed
+
+KILLED, CRASHED, SAME, WEAK, PROVEN, LISTED = "killed", "crashed", "same", "weak", "identity", "listed"
+
+
+# ---- making mutants --------------------------------------------------------------------------------------------------
+@dataclasses.dataclass(frozen=True)
+class Mutant:
+    """What was changed, as text, and the code that came out."""
+    change: str
+    code:   types.CodeType
+
+
+def mutants(f, letters=(), most=None):
+    """The mutants of a function: a list of Mutants. `letters`: groups of names that may stand for one another."""
+    tree = tree_of(f.__code__)
+    if tree is None or f.__code__.co_freevars:
+        return []
+    found, names = {}, collections.Counter()
+    for path, node in places(tree):
+        for new in changes(node, letters):
+            changed = replaced(tree, path, new)
+            if isinstance(new, ast.Name) and new.id not in [a.arg for a in tree.args.args]:
+                changed.args.args.append(ast.arg(new.id))
+            change  = f"{_text(node)} -> {_text(new)}"
+            names[change] += 1
+            if names[change] > 1:
+                change += f" ({names[change]})"
+            found[change] = changed
+    most = most or PER_CODE * _lines_of_code(tree)
+    keep = list(found.items())
+    keep = [keep[i * len(keep) // most] for i in range(most)] if len(keep) > most else keep
+    return [Mutant(change, compiled(tree, f.__code__)) for change, tree in keep]
+
+
+def places(node, path=()):
+    """(path, node) of everything in a function that may be changed: not its signature, its docstring, its checks of the
+    input, or what stands in a subscript."""
+    for name, value in ast.iter_fields(node):
+        for i, child in enumerate(value if isinstance(value, list) else [value]):
+            if not isinstance(child, ast.AST) or name in ("args", "decorator_list", "slice", "annotation", "returns") and \
+                    not isinstance(node, ast.Call) or isinstance(child, (ast.expr_context, ast.operator)):
+                continue
+            if isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant) or \
+                    isinstance(child, ast.If) and any(isinstance(b, ast.Raise) for b in child.body):
+                continue
+            here = (*path, (name, i if isinstance(value, list) else None))
+            yield here, child
+            if not (isinstance(child, ast.Call) and _called(child) in UNTOUCHED):
+                yield from places(child, here)
+
+
+def changes(node, letters):
+    """What may stand in a node's place."""
+    if isinstance(node, ast.BinOp):
+        for op in BINARY.get(type(node.op), []):
+            yield ast.BinOp(node.left, op(), node.right)
+        if isinstance(node.op, (ast.Add, ast.Mult)):
+            yield from (node.left, node.right)
+        elif isinstance(node.op, (ast.Sub, ast.Div)):
+            yield node.left
+        elif isinstance(node.op, ast.MatMult):
+            yield ast.BinOp(node.right, node.op, node.left)
+    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and not isinstance(node.operand, ast.Constant):
+        yield node.operand
+    elif isinstance(node, ast.Constant) and type(node.value) in (int, float):
+        yield from (ast.Constant(node.value + 1), ast.Constant(node.value - 1))
+    elif isinstance(node, ast.Attribute) and node.attr in ("T", "mT"):
+        yield node.value
+    elif isinstance(node, ast.Compare) and len(node.ops) == 1 and type(node.ops[0]) in COMPARE:
+        yield ast.Compare(node.left, [COMPARE[type(node.ops[0])]()], node.comparators)
+    elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+        for group in letters:
+            if node.id in group:
+                yield from (ast.Name(other, ast.Load()) for other in group if other != node.id)
+    elif isinstance(node, ast.Call):
+        name, args = _called(node), node.args
+        if name in SWAPS:
+            f = ast.Name(SWAPS[name], ast.Load()) if isinstance(node.func, ast.Name) else \
+                ast.Attribute(node.func.value, SWAPS[name], ast.Load())
+            yield ast.Call(f, args, node.keywords)
+        if name in DROPPED and args:
+            yield args[0]
+        if len(args) >= 2 and name not in UNTOUCHED and not any(isinstance(a, ast.Constant) for a in args[:2]):
+            yield ast.Call(node.func, [args[1], args[0], *args[2:]], node.keywords)
+
+
+def _called(call):
+    return getattr(call.func, "id", getattr(call.func, "attr", ""))
+
+
+def _text(node):
+    return ast.unparse(ast.fix_missing_locations(copy.deepcopy(node)))
+
+
+def _lines_of_code(tree):
+    body = tree.body if isinstance(tree.body, list) else [tree.body]
+    body = [b for b in body if not (isinstance(b, ast.Expr) and isinstance(b.value, ast.Constant))]
+    return max(1, sum((b.end_lineno - b.lineno + 1) for b in body))
+
+
+def replaced(tree, path, new):
+    """A copy of the tree with `new` at the path."""
+    tree = parent = copy.deepcopy(tree)
+    for name, i in path[:-1]:
+        parent = getattr(parent, name) if i is None else getattr(parent, name)[i]
+    name, i = path[-1]
+    if i is None:
+        setattr(parent, name, copy.deepcopy(new))
+    else:
+        getattr(parent, name)[i] = copy.deepcopy(new)
+    return tree
+
+
+def compiled(tree, original):
+    """The code object of a changed function, or lambda. Letters that it asks for anew become arguments."""
+    if isinstance(tree, ast.FunctionDef):
+        tree.decorator_list = []
+        module = ast.Module([tree], [])
+    else:
+        module = ast.Module([ast.Expr(tree)], [])
+    code = compile(ast.fix_missing_locations(module), original.co_filename, "exec")
+    return next(c for c in code.co_consts if isinstance(c, types.CodeType) and c.co_name == original.co_name)
+
+
+@functools.cache
+def _trees(path):
+    """Every function and lambda of a file, by (first line, name) and, for lambdas, the columns."""
+    with open(path, encoding="utf-8") as file:
+        tree = ast.parse(file.read())
+    found = collections.defaultdict(list)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            found[min([node.lineno, *(d.lineno for d in node.decorator_list)]), node.name].append(node)
+        elif isinstance(node, ast.Lambda):
+            found[node.lineno, "<lambda>"].append(node)
+    return found
+
+
+def tree_of(code):
+    """The syntax tree that a code object was compiled from; of several lambdas on a line, the one whose body lies where
+    the code's instructions do."""
+    nodes = _trees(code.co_filename).get((code.co_firstlineno, code.co_name), [])
+    if len(nodes) > 1:
+        where = {(a, c) for a, _, c, _ in code.co_positions() if a is not None and c}
+        nodes = [n for n in nodes if all((n.body.lineno, n.body.col_offset) <= at <= (n.body.end_lineno, n.body.end_col_offset)
+                                         for at in where)]
+    return nodes[0] if nodes else None
+
+
+# ---- trying them -----------------------------------------------------------------------------------------------------
+@dataclasses.dataclass
+class Verdict:
+    """What became of a mutant; `world` and `outcome` are those that killed it."""
+    owner:   str
+    change:  str
+    status:  str
+    world:   Any = None
+    outcome: Any = None
+    reason:  str = ""
+
+
+def shapes(line, pool):
+    """Groups of the world's letters whose shapes agree in every world."""
+    groups = collections.defaultdict(list)
+    for name in line.world.letters:
+        if all(isinstance(s[name], (tuple, list)) or isinstance(s[name], int) for s in pool[:1]):
+            continue
+        groups[tuple(np.shape(s[name]) for s in pool)].append(name)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def samples(line, n=WORLDS):
+    return [s for s in line.world.draw(n) if line.applies(s)]
+
+
+def of_line(line):
+    """The verdicts on the mutants of a line's own code."""
+    if line.relation in (None, "!="):
+        return []
+    with np.errstate(all="ignore"):
+        pool   = samples(line)
+        groups = shapes(line, line.world.draw(WORLDS))
+        return [_of_line(line, mutant, pool) for mutant in mutants(line.f, groups, PER_LINE)]
+
+
+def _of_line(line, mutant, pool):
+    f, crashed = types.FunctionType(mutant.code, line.f.__globals__), False
+    for s in pool:
+        try:
+            found = line.check(s, f)
+        except Exception:                       # whatever a wrong formula may raise
+            crashed = True
+            continue
+        if found.status == FAILS:
+            return Verdict(line.id, mutant.change, KILLED, s, found)
+    if crashed:
+        return Verdict(line.id, mutant.change, CRASHED)
+    same  = all(_alike(host(s.call(f)), line.value(s)) for s in pool)
+    names = {*_arguments(f), *line.letters}
+    free  = same and all(_alike(host(t.call(f)), host(t.call(line.f)))
+                         for i, s in enumerate(pool[-FREE:]) for t in [s.free(names, i)])
+    return Verdict(line.id, mutant.change, PROVEN if free else SAME if same else WEAK)
+
+
+def _arguments(f):
+    return f.__code__.co_varnames[:f.__code__.co_argcount + f.__code__.co_kwonlyargcount]
+
+
+def _alike(a, b):
+    """Are two tuples of arrays equal, NaN to NaN?"""
+    return len(a) == len(b) and all(x.shape == y.shape and np.allclose(x, y, 1e-11, 1e-12, equal_nan=True)
+                                    for x, y in zip(a, b))
+
+
+# ---- functions that lines reach --------------------------------------------------------------------------------------
+@dataclasses.dataclass
+class Target:
+    """A function that lines reach: those lines, and what it was called with."""
+    name:  str
+    f:     types.FunctionType
+    lines: list
+    calls: list                                 # of dicts, argument -> value
+
+
+def reached(lines):
+    """The targets of the lines: functions of `scratch`, found by tracing a check, and the letters that follow."""
+    found = {}
+    for line in lines:
+        if line.relation in (None, "!="):
+            continue
+        pool = samples(line)[-CALLS:]
+        with np.errstate(all="ignore"):
+            calls = {code: (name_of(code), made) for code, made in _trace(line, pool).items()}
+            for name in _follows(line):
+                follow = line.world.letters[name].follow
+                calls[follow.__code__] = (f"{line.topic}: {name}", [{a: s[a] for a in _arguments(follow)} for s in pool])
+        for code, (name, made) in calls.items():
+            target = found.setdefault(code, Target(name, None, [], []))
+            target.lines.append(line)
+            target.calls = (target.calls + made)[:CALLS]
+    for f in gc.get_objects():
+        if isinstance(f, types.FunctionType) and f.__code__ in found:
+            found[f.__code__].f = f
+    return [target for target in found.values() if target.f is not None]
+
+
+def name_of(code):
+    """module.function of a function of `scratch`; a lambda has its text besides."""
+    path   = pathlib.Path(code.co_filename).relative_to(ROOT.parent).with_suffix("")
+    module = ".".join(part for part in path.parts if part != "__init__")
+    return f"{module}.{code.co_qualname}" + (f" {ast.unparse(tree_of(code))}" if code.co_name == "<lambda>" else "")
+
+
+def of_scratch(code):
+    """Is it the code of a function that is mutated: not of one inside another, nor of a comprehension?"""
+    path = pathlib.Path(code.co_filename)
+    return ROOT in path.parents and path.relative_to(ROOT).parts[0] in MUTATED and not code.co_freevars \
+        and (code.co_name[0] != "<" or code.co_name == "<lambda>")
+
+
+def _trace(line, pool):
+    """code -> its calls' arguments, of the functions of `scratch` that a check of the line runs."""
+    calls = collections.defaultdict(list)
+
+    def saw(frame, event, _):
+        code = frame.f_code
+        if event == "call" and of_scratch(code):
+            names = code.co_varnames[:code.co_argcount + code.co_kwonlyargcount]
+            calls[code].append({name: frame.f_locals[name] for name in names})
+
+    sys.setprofile(saw)
+    try:
+        for s in pool:
+            line.check(s.put())
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+def _follows(line):
+    """The letters that follow, among all that a check of the line asks for."""
+    stack, needed = [*line.letters, *line.to.letters, *([line.over] if line.over else [])], set()
+    while stack:
+        name = stack.pop()
+        if name not in needed:
+            needed.add(name)
+            follow = line.world.letters[name].follow
+            stack += _arguments(follow) if follow else ()
+    return [name for name in line.world.letters if name in needed and line.world.letters[name].follow]
+
+
+def of_target(target):
+    """The verdicts on the mutants of a function, tried on every line that reaches it."""
+    groups = collections.defaultdict(list)
+    for name in target.calls[0]:
+        if all(hasattr(call[name], "shape") for call in target.calls):
+            groups[tuple(call[name].shape for call in target.calls)].append(name)
+    groups = [group for group in groups.values() if len(group) > 1]
+    most   = None if of_scratch(target.f.__code__) else PER_LINE
+    with np.errstate(all="ignore"):
+        tried = [(line, s) for line in target.lines for s in samples(line)[:FEW]]
+        return [_of_target(target, mutant, tried) for mutant in mutants(target.f, groups, most)]
+
+
+def _of_target(target, mutant, tried):
+    f, original, crashed = target.f, target.f.__code__, False
+    f.__code__ = mutant.code
+    try:
+        for line, s in tried:
+            try:
+                found = line.check(s.put())
+            except Exception:                   # whatever a wrong formula may raise
+                crashed = True
+                continue
+            if found.status == FAILS:
+                return Verdict(target.name, mutant.change, KILLED, s, found)
+    finally:
+        f.__code__ = original
+    if crashed:
+        return Verdict(target.name, mutant.change, CRASHED)
+    same = all(_same(target, mutant, call) for call in target.calls)
+    free = same and all(_same(target, mutant, _freed(call, i)) for i, call in enumerate(target.calls))
+    return Verdict(target.name, mutant.change, PROVEN if free else SAME if same else WEAK)
+
+
+def _same(target, mutant, call):
+    """Does the mutant give what the function gives?"""
+    changed = types.FunctionType(mutant.code, target.f.__globals__, None, target.f.__defaults__)
+    changed.__kwdefaults__ = target.f.__kwdefaults__
+    try:
+        return _alike(host(changed(**call)), host(target.f(**call)))
+    except Exception:
+        return False
+
+
+def _freed(call, seed):
+    """The same call with every float anywhere in (0, 1)."""
+    stream = Stream.seed(seed)
+    return {name: stream(name).uniform(v.shape, dtype="float64") if getattr(getattr(v, "dtype", None), "kind", "") == "f"
+            else v for name, v in call.items()}
+
+
+# ---- what may survive ------------------------------------------------------------------------------------------------
+@functools.cache
+def listed():
+    """(owner, change) -> the reason in `equivalent.toml` why it has the same value."""
+    table = tomllib.loads((pathlib.Path(__file__).parent.parent / "equivalent.toml").read_text(encoding="utf-8"))
+    return {(owner, change): reason for owner, changes in table.items() for change, reason in changes.items()}
+
+
+def judged(verdicts):
+    """The verdicts, those of the same value that `equivalent.toml` gives a reason for marked so."""
+    return [dataclasses.replace(v, status=LISTED, reason=listed()[v.owner, v.change])
+            if v.status == SAME and (v.owner, v.change) in listed() else v for v in verdicts]

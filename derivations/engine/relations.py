@@ -1,0 +1,171 @@
+"""The relations between lines: what each symbol claims of the line before and of this one, and how that is checked.
+
+A check takes a line, a sample and the function that stands for the line (its own, or a mutant), and says how far the
+claim is from holding there: an Outcome. Where a comparison makes no sense (shapes that differ) it raises.
+"""
+import dataclasses
+from typing import Any, Callable
+
+import numpy as np
+
+from backends import to_host
+
+HOLDS, FAILS, VACUOUS = "holds", "fails", "vacuous"
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What a check found in one world: `off` is the largest distance, relative to 1 + |value|."""
+    status: str
+    off:    float = 0.0
+    before: Any = None                          # the two sides, tuples of host arrays
+    ours:   Any = None
+
+
+class ShapesDiffer(ValueError):
+    """Two sides that cannot be compared."""
+
+
+def host(value):
+    """A line's value as a tuple of float arrays on the host."""
+    parts = value if isinstance(value, (tuple, list)) else (value,)
+    return tuple(np.asarray(to_host(part), dtype=float) for part in parts)
+
+
+def compare(a, b, tol):
+    """Are the tuples a and b equal? Two identical infinities are, and vacuous where there is nothing else; NaN never."""
+    _comparable(a, b)
+    status, worst, finite = HOLDS, 0.0, 0
+    for x, y in zip(a, b):
+        both = np.isfinite(x) & np.isfinite(y)
+        off  = abs(x[both] - y[both]) / (1 + abs(x[both]))
+        finite += off.size
+        worst = max(worst, off.max(initial=0.0))
+        if worst > tol or not (x[~both] == y[~both]).all():
+            status = FAILS
+    return Outcome(VACUOUS if status == HOLDS and not finite else status, worst, a, b)
+
+
+def at_least(a, b, tol):
+    """Is a >= b everywhere? Vacuous where a is infinite."""
+    _comparable(a, b)
+    status, worst, finite = HOLDS, 0.0, 0
+    for x, y in zip(a, b):
+        both  = np.isfinite(x) & np.isfinite(y)
+        short = np.maximum(y[both] - x[both], 0) / (1 + abs(x[both]))
+        finite += np.isfinite(x).sum()
+        worst = max(worst, short.max(initial=0.0))
+        if worst > tol or not (x[~both] >= y[~both]).all():
+            status = FAILS
+    return Outcome(VACUOUS if status == HOLDS and not finite else status, worst, a, b)
+
+
+def _comparable(a, b):
+    if len(a) != len(b) or any(x.shape != y.shape for x, y in zip(a, b)):
+        raise ShapesDiffer(f"the line before has the shape {_shapes(a)}, this one {_shapes(b)}.")
+
+
+def _shapes(a):
+    return " and ".join(str(x.shape) for x in a)
+
+
+# ---- the checks: line, sample, f -> Outcome --------------------------------------------------------------------------
+def equal(line, s, f):
+    return compare(line.to.value(s), host(s.call(f)), line.tol)
+
+
+def ordered(line, s, f, sign):
+    """before >= this where sign is 1, before <= this where it is -1; and the slack is the gap, and is none where tight."""
+    a, b  = line.to.value(s), host(s.call(f))
+    found = at_least(a, b, line.tol) if sign > 0 else dataclasses.replace(at_least(b, a, line.tol), before=a, ours=b)
+    if found.status == HOLDS and line.gap:
+        slack = tuple(sign * (x - y) for x, y in zip(a, b))
+        found = dataclasses.replace(compare(slack, host(s.call(line.gap)), line.tol), before=a, ours=b)
+    if found.status == HOLDS and line.tight:
+        found = equal(line, s.put(**{name: s[how] if isinstance(how, str) else s.call(how)
+                                     for name, how in line.tight.items()}), f)
+    return found
+
+
+def best(line, s, f, sign):
+    """No other value of the letter, near or drawn, makes the line `of` larger (sign 1) or smaller (sign -1)."""
+    kind, top = line.of.world.letters[line.over].kind, host(s.call(f))[0]
+    drawn = host(s[line.over])[0]
+    _comparable((drawn,), (top,))
+    def signed(v):
+        return tuple(sign * a for a in line.of.value(s.put(**{line.over: v})))
+    at = signed(top)
+    if not kind.inside(top):
+        return Outcome(FAILS, np.inf, at, (top,))
+    found = [at_least(at, signed(v), line.tol) for v in (drawn, *kind.moves(top))]
+    worst = max(found, key=lambda o: (o.status == FAILS, o.off))
+    return dataclasses.replace(worst, before=tuple(sign * a for a in at), ours=(top,))
+
+
+def root(line, s, f):
+    """The line `of` vanishes where the letter `over` takes this value; its size is measured by the drawn value's."""
+    value = s.call(f)
+    _comparable(host(s[line.over]), host(value))
+    at, drawn = line.of.value(s.put(**{line.over: value})), line.of.value(s)
+    size = 1 + max(np.max(abs(d), initial=0.0) for d in drawn)
+    return compare(tuple(a / size for a in at), tuple(0 * a for a in at), line.tol)
+
+
+def equal_but_for_a_constant(line, s, f):
+    """The difference does not change when the letters `vary` do."""
+    def difference(t):
+        return tuple(a - b for a, b in zip(line.to.value(t), host(t.call(f))))
+    letters = s.world.letters
+    t = s.put(**{name: letters[name].kind.other(to_host(s[name])) for name in line.vary})
+    return compare(difference(s), difference(t), line.tol)
+
+
+def proportional(line, s, f):
+    def normalised(a):
+        return tuple(x / x.sum(-1, keepdims=True) for x in a)
+    return compare(normalised(line.to.value(s)), normalised(host(s.call(f))), line.tol)
+
+
+def tends(line, s, f):
+    """The line before comes closer to this one as the letter `as_` goes to 0, with the stated order."""
+    def off(h):
+        t = s.put(**{line.as_: h})
+        a, b = line.to.value(t)[0], host(t.call(f))[0]
+        _comparable((a,), (b,))
+        return np.max(abs(a - b), initial=0.0)
+    e = np.asarray([off(h) for h in (1 / 256, 1 / 512, 1 / 1024)])
+    if not np.isfinite(e).all() or (e < 1e-12).any():
+        return Outcome(VACUOUS if (e < 1e-12).all() else FAILS, np.inf, (e,), (e,))
+    slope = np.log2(e[:-1] / e[1:])
+    return Outcome(HOLDS if (abs(slope - line.order) < 0.2).all() else FAILS, 0.0, (slope,), (np.asarray(line.order),))
+
+
+def differs(line, s, f):
+    """The formula as printed is not the line before: another value, or a shape that does not fit."""
+    try:
+        found = equal(line, s, f)
+    except (ValueError, IndexError, TypeError) as error:
+        return Outcome(HOLDS, ours=str(error))
+    return dataclasses.replace(found, status={HOLDS: FAILS, FAILS: HOLDS}.get(found.status, VACUOUS), off=0.0)
+
+
+@dataclasses.dataclass(frozen=True)
+class Relation:
+    """A row of the table: how it reads, how it is checked, and what a line with it has to name besides."""
+    reads: str
+    check: Callable
+    needs: tuple = ()                           # each an option, or alternatives with "|" between them
+
+
+RELATIONS = {
+    "=":         Relation("equals",                   equal),
+    ">=":        Relation("is at least",              lambda *a: ordered(*a, sign=1),  ("tight|gap",)),
+    "<=":        Relation("is at most",               lambda *a: ordered(*a, sign=-1), ("tight|gap",)),
+    "argmax":    Relation("is highest at",            lambda *a: best(*a, sign=1),     ("of", "over")),
+    "argmin":    Relation("is lowest at",             lambda *a: best(*a, sign=-1),    ("of", "over")),
+    "root":      Relation("vanishes at",              root,                            ("of", "over")),
+    "= + const": Relation("equals, but for a constant,", equal_but_for_a_constant,     ("vary",)),
+    "prop":      Relation("is proportional to",       proportional),
+    "->":        Relation("tends to",                 tends,                           ("as_", "order")),
+    "!=":        Relation("is not, as printed,",      differs,                         ("slip",)),
+}

@@ -1,0 +1,254 @@
+"""Worlds: tables of letters in which every expectation is exact.
+
+    two_laws = World("two laws on X points",
+        X = size(1, 5),                                       a size, drawn
+        p = tex(r"p(x)", simplex("X")),                       drawn, with the LaTeX that stands for it
+        q = tex(r"q(x)", simplex("X")),
+        m = let(r"m(x)", lambda p, q: (p + q) / 2))           follows from others
+
+Hypothesis draws small integers and every letter divides them, so that a shrunk counterexample can be followed with a
+pencil. Four worlds in five are generic (sizes of at least 2, no zeros, letters that differ), one in five is a corner.
+"""
+import dataclasses
+import inspect
+import math
+from typing import Any, Callable
+
+import numpy as np
+
+from backends import to_host, xp
+from backends.random import Stream
+
+CORNERS = 5                 # one world in so many is a corner
+
+
+# ---- letters ---------------------------------------------------------------------------------------------------------
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """How a letter is drawn: integers low .. high in a shape made of sizes, and what becomes of them."""
+    dims:    tuple
+    low:     Any                                # an integer, or the name of a size of the world
+    high:    Any
+    generic: Callable = lambda k: k != 0        # which of the integers a generic world has
+    make:    Callable = lambda k: k             # host array of integers -> host array
+    inside:  Callable = lambda v: True          # may the letter be v?
+    moves:   Callable = None                    # a little step away from v, inside: a list of arrays
+    other:   Callable = None                    # another value of the same kind: for "= + const"
+
+
+@dataclasses.dataclass(frozen=True)
+class Letter:
+    """A letter of a world: its LaTeX, and either a kind (drawn) or a function of other letters (follows from them)."""
+    latex:  str
+    kind:   Kind = None
+    follow: Callable = None
+    covers: str = ""
+
+
+def tex(latex, kind, covers=""):
+    """A letter that is drawn."""
+    return Letter(latex, kind=kind, covers=covers)
+
+
+def let(latex, follow, covers=""):
+    """A letter that follows from those that the function names; `covers`: the statements that it is the definition of."""
+    return Letter(latex, follow=follow, covers=covers)
+
+
+def size(low, high):
+    """An integer low .. high that other letters have as a dimension."""
+    return Kind((), low, high, generic=lambda k: k >= 2 or k == high, make=int)
+
+
+def index(dim, *dims):
+    """Integers 0 .. dim - 1."""
+    return Kind(dims, 0, dim, generic=lambda k: True)
+
+
+def counts(*dims, high=4):
+    """How often each point occurs: integers 0 .. high, not all of them 0."""
+    return Kind(dims, 0, high, make=lambda k: np.where(k.sum(-1, keepdims=True) > 0, k, 1) * 1.0)
+
+
+def simplex(*dims):
+    """Probabilities that sum to 1 over the last dimension: weights 0 .. 6, divided by their sum."""
+    def normalised(k):
+        k = np.where(k.sum(-1, keepdims=True) > 0, k, 1)
+        return k / k.sum(-1, keepdims=True)
+
+    def moves(v, h=1e-4):
+        n = v.shape[-1]
+        for i in range(n):
+            for j in range(n):
+                if i != j:
+                    step = np.where(v[..., j] >= h, h, 0)
+                    yield v + step[..., None] * (np.eye(n)[i] - np.eye(n)[j])
+
+    return Kind(dims, 0, 6, make=normalised, moves=moves, other=lambda v: normalised(np.roll(v, 1, -1)**2 + v / 3),
+                inside=lambda v: (v >= 0).all() and (abs(v.sum(-1) - 1) < 1e-9).all())
+
+
+def unit(*dims, closed=False):
+    """Numbers in the open unit interval, multiples of 1/64; in the closed one where told so."""
+    edge = 0 if closed else 1
+    def inside(v):
+        return ((v >= 0) & (v <= 1)).all() if closed else ((v > 0) & (v < 1)).all()
+    return Kind(dims, edge, 64 - edge, generic=lambda k: 0 < k < 64, make=lambda k: k / 64, inside=inside,
+                moves=lambda v: _coordinates(v, inside), other=lambda v: (1 + 2 * v * v) / 4)
+
+
+def real(*dims):
+    """Real numbers, multiples of 1/8 between -3 and 3."""
+    return Kind(dims, -24, 24, make=lambda k: k / 8, moves=lambda v: _coordinates(v, lambda v: True),
+                other=lambda v: np.flip(0.375 - v / 2))
+
+
+def positive(*dims):
+    """Numbers above 0, multiples of 1/8 up to 3."""
+    def inside(v):
+        return (v > 0).all()
+    return Kind(dims, 1, 24, make=lambda k: k / 8, inside=inside, moves=lambda v: _coordinates(v, inside),
+                other=lambda v: 0.625 / (1 + v))
+
+
+def _coordinates(v, inside, h=1e-4):
+    """v with one coordinate a little larger or smaller, where that is inside."""
+    for i in range(v.size):
+        for step in (h, -h):
+            moved = v.copy()
+            moved.flat[i] += step
+            if inside(moved):
+                yield moved
+
+
+# ---- worlds ----------------------------------------------------------------------------------------------------------
+class World:
+    """A table of letters. Raises ValueError, naming the letter, where a letter follows from one that is not there."""
+
+    def __init__(self, name, base=None, **letters):
+        self.name    = name
+        self.letters = dict(base.letters if base else {})
+        for symbol, letter in letters.items():
+            self.letters[symbol] = letter if isinstance(letter, Letter) else Letter(symbol, kind=letter)
+        for symbol, letter in self.letters.items():
+            if letter.follow:
+                self.known(letter.follow, f"the letter {symbol} of the world {name!r}")
+        self._pools = {}
+
+    def known(self, f, whose):
+        """The letters that a function takes by name; raises ValueError for one that the world does not have."""
+        names = list(inspect.signature(f).parameters)
+        for name in names:
+            if name not in self.letters:
+                raise ValueError(f"{whose} asks for {name!r}; the world {self.name!r} has {', '.join(self.letters)}.")
+        return names
+
+    def drawn(self, names):
+        """The drawn letters that the letters `names` follow from, in the order of the table."""
+        needed, stack = set(), list(names)
+        while stack:
+            name = stack.pop()
+            if name not in needed:
+                needed.add(name)
+                letter = self.letters[name]
+                stack += inspect.signature(letter.follow).parameters if letter.follow else \
+                    [d for d in (*letter.kind.dims, letter.kind.high) if isinstance(d, str)]
+        return [name for name, letter in self.letters.items() if name in needed and letter.kind]
+
+    def strategy(self):
+        """A Hypothesis strategy of samples."""
+        from hypothesis import assume, strategies as st
+
+        @st.composite
+        def worlds(draw):
+            corner, values = draw(st.integers(0, CORNERS - 1)) == CORNERS - 1, {}
+            for name, letter in self.letters.items():
+                if not letter.kind:
+                    continue
+                kind  = letter.kind
+                high  = values[kind.high] - 1 if isinstance(kind.high, str) else kind.high
+                shape = tuple(values[d] if isinstance(d, str) else d for d in kind.dims)
+                some  = [k for k in range(kind.low, high + 1) if kind.generic(k)]
+                rare  = [kind.low if kind.low >= 0 else 0] * (3 if corner and shape else 0)
+                one   = st.sampled_from(rare + _by_size(range(kind.low, high + 1) if corner else some))
+                many  = draw(st.lists(one, min_size=math.prod(shape), max_size=math.prod(shape)))
+                values[name] = kind.make(np.reshape(np.asarray(many, dtype=int), shape))
+            sample = Sample(self, values)
+            assume(corner or not sample.repeats())
+            return sample
+
+        return worlds()
+
+    def draw(self, n):
+        """n samples, the same ones whenever they are asked for."""
+        from hypothesis import HealthCheck, Phase, given, settings
+        if n not in self._pools:
+            pool = []
+
+            @settings(max_examples=n, database=None, derandomize=True, deadline=None, phases=[Phase.generate],
+                      suppress_health_check=list(HealthCheck))
+            @given(self.strategy())
+            def collect(sample):
+                pool.append(sample)
+
+            collect()
+            self._pools[n] = pool
+        return [sample.put() for sample in self._pools[n]]
+
+    def smallest(self, wrong):
+        """The simplest sample that Hypothesis finds where `wrong(sample)` holds."""
+        from hypothesis import HealthCheck, find, settings
+        return find(self.strategy(), wrong, settings=settings(
+            max_examples=2000, database=None, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck)))
+
+
+def _by_size(integers):
+    """The integers, the simplest first: what Hypothesis shrinks to."""
+    return sorted(integers, key=lambda k: (abs(k), k < 0))
+
+
+class Sample:
+    """One world: a value for every letter, those that follow computed when they are asked for.
+
+    `sample["p"]` is an array of the backend of the moment; sizes are Python integers.
+    """
+
+    def __init__(self, world, given):
+        self.world, self.given, self._known = world, given, {}
+
+    def __getitem__(self, name):
+        if name not in self._known:
+            letter = self.world.letters[name]
+            value  = self.given[name] if name in self.given else self.call(letter.follow)
+            self._known[name] = xp.asarray(value) if isinstance(value, (np.ndarray, np.generic)) else value
+        return self._known[name]
+
+    def put(self, **letters):
+        """The same world with these letters changed, and all that follows from them."""
+        return Sample(self.world, {**self.given, **letters})
+
+    def call(self, f):
+        """f of the letters that it names."""
+        code = f.__code__
+        return f(*(self[name] for name in code.co_varnames[:code.co_argcount]))
+
+    def free(self, names, seed):
+        """The letters `names` in the same shapes, but with all laws broken: every number anywhere in (0, 1)."""
+        values, stream = {}, Stream.seed(seed)
+        for name in names:
+            v = self[name]
+            values[name] = v if isinstance(v, (int, tuple)) or to_host(v).dtype.kind != "f" else \
+                stream(name).uniform(v.shape, dtype="float64")
+        return Sample(self.world, values)
+
+    def repeats(self):
+        """Do two drawn letters of one kind and shape have the same value?"""
+        seen = set()
+        for name, v in self.given.items():
+            kind = self.world.letters[name].kind
+            if not isinstance(v, int):
+                key = (kind.low, kind.high, kind.dims, v.tobytes())
+                if key in seen:
+                    return True
+                seen.add(key)
+        return False

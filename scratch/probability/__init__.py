@@ -1,0 +1,1 @@
+"""Distributions, divergences between them, and estimators: the closed forms."""
