@@ -1,4 +1,4 @@
-"""The command line:  scratch list;  scratch train MODEL --data DATA ...
+"""The command line:  scratch list;  scratch train MODEL --data DATA ...;  scratch check [TOPIC ...]
 
 Bad input gets one sentence on stderr and exit code 2; an interrupted training keeps what it learned and exits with 130.
 """
@@ -59,6 +59,15 @@ def parser():
             p.add_argument(f"--{field.name.replace('_', '-')}", dest=field.name, default=field.default,
                            type=kind.parse, help=f"{field.metadata['help']}: {kind.expected}")
         p.set_defaults(command=train, name=name)
+
+    p = commands.add_parser("check", help="check the derivations, and that every check can fail", allow_abbrev=False,
+                            description="Check the derivations on drawn worlds: every line against the one before it, "
+                            "and that no change of a formula goes unnoticed. The exit code is 1 if anything is wrong.")
+    p.add_argument("topics", nargs="*", metavar="TOPIC", help="elbo, divergences, ...; all unless told otherwise")
+    p.add_argument("--backend", default="numpy", choices=("numpy", "cupy", "strict"),
+                   help="what computes; formulas are changed on numpy alone")
+    p.add_argument("--worlds", default=100, type=int, help="how many are drawn for a line (100 unless told otherwise)")
+    p.set_defaults(command=check)
     return top
 
 
@@ -71,6 +80,28 @@ def list_all():
     for name, (_, about) in DATA.items():
         print(f"  {name:14} {about}")
     return 0
+
+
+def check(topics, backend, worlds):
+    from backends import use
+    from derivations.engine import run
+    from derivations.engine.line import derivations_of, topics as every
+    if worlds < 1:
+        raise ValueError(f"--worlds {worlds}: expected at least 1.")
+    for topic in topics:
+        derivations_of(topic)                                               # raises for one that does not exist
+    with use(backend):
+        rows, functions = run.run(topics or every(), worlds)
+    print(*run.table(rows, by_line=bool(topics)), sep="\n")
+    wrong = [text for row in rows for text in row.wrong]
+    if not topics and functions:
+        print("\nfunctions of scratch that lines reach: mutants killed")
+        print(*(f"  {row.id}  {run.killed([row])}" for row in functions if row.id.startswith("scratch.")), sep="\n")
+        where, complaints = run.whole(rows, functions)
+        print(*run.told(where, functions), sep="\n")
+        wrong += [text for row in functions for text in row.wrong] + complaints
+    print(*(f"\n{text}" for text in wrong), sep="\n", file=sys.stderr)
+    return 1 if wrong else 0
 
 
 def train(name, steps, **arguments):

@@ -11,7 +11,6 @@
 import dataclasses
 import difflib
 import fractions
-import functools
 import importlib
 import inspect
 import pkgutil
@@ -102,21 +101,6 @@ class Line:
     def check(self, s, f=None):
         """What the line claims of the line before, in one sample, with f in the line's place: an Outcome."""
         return RELATIONS[self.relation].check(self, s, f or self.f)
-
-    @functools.cached_property
-    def node(self):
-        """The function's syntax tree."""
-        return functions_of(self.f.__code__.co_filename)[self.f.__code__.co_firstlineno, self.name]
-
-
-@functools.cache
-def functions_of(path):
-    """(line of the first decorator or of the def, name) -> the tree of every function of a file."""
-    import ast
-    with open(path, encoding="utf-8") as file:
-        tree = ast.parse(file.read())
-    return {(min([node.lineno, *(d.lineno for d in node.decorator_list)]), node.name): node
-            for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
 
 
 def _one_of(name, table, what):

@@ -22,6 +22,7 @@ import numpy as np
 import scratch
 from backends.random import Stream
 from derivations.engine.relations import FAILS, host
+from derivations.engine.source import tree_of
 
 WORLDS   = 30               # a mutant of a line is tried on so many of its worlds
 FEW      = 10               # one of a function on so many of each line that reaches it
@@ -164,31 +165,6 @@ def compiled(tree, original):
         module = ast.Module([ast.Expr(tree)], [])
     code = compile(ast.fix_missing_locations(module), original.co_filename, "exec")
     return next(c for c in code.co_consts if isinstance(c, types.CodeType) and c.co_name == original.co_name)
-
-
-@functools.cache
-def _trees(path):
-    """Every function and lambda of a file, by (first line, name) and, for lambdas, the columns."""
-    with open(path, encoding="utf-8") as file:
-        tree = ast.parse(file.read())
-    found = collections.defaultdict(list)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef):
-            found[min([node.lineno, *(d.lineno for d in node.decorator_list)]), node.name].append(node)
-        elif isinstance(node, ast.Lambda):
-            found[node.lineno, "<lambda>"].append(node)
-    return found
-
-
-def tree_of(code):
-    """The syntax tree that a code object was compiled from; of several lambdas on a line, the one whose body lies where
-    the code's instructions do."""
-    nodes = _trees(code.co_filename).get((code.co_firstlineno, code.co_name), [])
-    if len(nodes) > 1:
-        where = {(a, c) for a, _, c, _ in code.co_positions() if a is not None and c}
-        nodes = [n for n in nodes if all((n.body.lineno, n.body.col_offset) <= at <= (n.body.end_lineno, n.body.end_col_offset)
-                                         for at in where)]
-    return nodes[0] if nodes else None
 
 
 # ---- trying them -----------------------------------------------------------------------------------------------------

@@ -113,11 +113,15 @@ def root(line, s, f):
 
 def equal_but_for_a_constant(line, s, f):
     """The difference does not change when the letters `vary` do."""
-    def difference(t):
-        return tuple(a - b for a, b in zip(line.to.value(t), host(t.call(f))))
     letters = s.world.letters
     t = s.put(**{name: letters[name].kind.other(to_host(s[name])) for name in line.vary})
-    return compare(difference(s), difference(t), line.tol)
+    differences = []
+    for u in (s, t):
+        found = compare(line.to.value(u), host(u.call(f)), np.inf)
+        if found.status != HOLDS or not all(np.isfinite(a).all() for a in found.ours):
+            return dataclasses.replace(found, status=FAILS if found.status == FAILS else VACUOUS)
+        differences.append(tuple(a - b for a, b in zip(found.before, found.ours)))
+    return compare(*differences, line.tol)
 
 
 def proportional(line, s, f):

@@ -1,0 +1,148 @@
+"""What the sources state, and where it is checked.
+
+`index.json` lists 273 statements: id, topic, kind, LaTeX and, where a statement is itself a derivation, its lines; which of
+the five sets of notes S0 .. S4 that this project follows make it, and whether they print the formula or say it in words.
+A statement is covered by a line or a letter that names it (`covers=`), or has a row in `elsewhere.toml`: the law test that
+checks it, the family of models that will bring it, or the reason for leaving it out.
+"""
+import ast
+import collections
+import functools
+import json
+import pathlib
+import re
+import tomllib
+
+from derivations.engine.line import derivations_of, topics
+from derivations.engine.mutate import MUTATED, ROOT
+
+HERE      = pathlib.Path(__file__).parent.parent
+BY_LINE   = ("identity", "inequality")              # of these every printed line has to be covered
+BY_LETTER = ("definition", "objective")             # of these nearly all, by a line or a letter
+NOW       = ("divergences", "foundations", "elbo", "vae", "mixtures")     # derived in full; of the others the backlog is printed
+FAMILIES  = [*MUTATED, "nets"]
+
+
+@functools.cache
+def statements():
+    """id -> row of `index.json`."""
+    return {row["id"]: row for row in json.loads((HERE / "index.json").read_text(encoding="utf-8"))}
+
+
+@functools.cache
+def elsewhere():
+    """id, or the name of a function of `scratch` -> {"law": ...}, {"family": ...} or {"reason": ...}."""
+    return tomllib.loads((HERE / "elsewhere.toml").read_text(encoding="utf-8"))
+
+
+def parts(text):
+    """The statements, or lines of statements, that a `covers` names: "a b:2 c:1-3" -> a, b:2, c:1, c:2, c:3."""
+    for word in text.split() if isinstance(text, str) else text:
+        name, _, numbers = word.partition(":")
+        first, _, last = numbers.partition("-")
+        yield from [f"{name}:{i}" for i in range(int(first), int(last or first) + 1)] if numbers else [name]
+
+
+def claimed():
+    """part -> what names it: ids of lines, and letters of worlds."""
+    found = collections.defaultdict(list)
+    for topic in topics():
+        for d in derivations_of(topic):
+            for line in d.lines:
+                for part in parts(line.covers) if line.relation != "!=" else ():
+                    found[part].append(line.id)
+            for name, letter in d.world.letters.items():
+                for part in parts(letter.covers):
+                    found[part].append(f"{topic}: {name}")
+    return found
+
+
+def coverage():
+    """(id -> "covered", "law", "family", "reason" or "", complaints): where every statement is checked, and what is wrong
+    with the claims."""
+    found, complaints, where = claimed(), [], {}
+    known = {part for row in statements().values()
+             for part in [row["id"], *(f"{row['id']}:{i + 1}" for i in range(len(row.get("lines", ()))))]}
+    complaints += [f"{', '.join(by)} covers {part!r}, which is no statement of index.json" for part, by in found.items()
+                   if part not in known]
+    for name, row in statements().items():
+        by_line = [f"{name}:{i + 1}" for i in range(len(row.get("lines", ())))] if row["kind"] in BY_LINE else []
+        missing = [part for part in by_line or [name] if part not in found]
+        if not missing or not by_line and any(part.partition(":")[0] == name for part in found):
+            where[name] = "covered"
+            if name in elsewhere():
+                complaints.append(f"elsewhere.toml has a row for {name}, which {', '.join(found[name]) or 'a line'} covers")
+        elif name in elsewhere():
+            where[name] = next(iter(elsewhere()[name]))
+            if row["topic"] in NOW and row["kind"] in BY_LINE:
+                complaints.append(f"{name} is an {row['kind']} of the topic {row['topic']}: a line has to cover it")
+        else:
+            where[name] = ""
+            complaints.append(f"nothing covers {', '.join(missing)}, and elsewhere.toml has no row for it")
+    defined = [name for name, row in statements().items() if row["topic"] in NOW and row["kind"] in BY_LETTER]
+    missing = [name for name in defined if where[name] != "covered"]
+    if len(missing) > 0.05 * len(defined):
+        complaints.append(f"{len(missing)} of {len(defined)} definitions and objectives of {', '.join(NOW)} have neither a line "
+                          f"nor a letter; expected at most 5 %: {', '.join(missing)}")
+    for name, row in elsewhere().items():
+        if name not in statements() and not name.startswith("scratch."):
+            complaints.append(f"elsewhere.toml has a row for {name!r}, which is no statement of index.json")
+        complaints += [f"elsewhere.toml, {name}: {text}" for text in _wrong_row(row)]
+    return where, complaints
+
+
+def _wrong_row(row):
+    kind, value = next(iter(row.items()))
+    if len(row) != 1 or kind not in ("law", "family", "reason"):
+        yield f"{row}; expected one of law, family, reason"
+    elif kind == "family" and value not in FAMILIES:
+        yield f"the family {value!r} is none of {', '.join(FAMILIES)}"
+    elif kind == "law":
+        path, _, name = value.partition("::")
+        file = HERE.parent / path
+        if (HERE.parent / "setup.cfg").exists() and (not file.exists() or f"def {name}(" not in file.read_text(encoding="utf-8")):
+            yield f"there is no test {value}"
+
+
+# ---- the other direction: functions of `scratch` ---------------------------------------------------------------------
+def functions():
+    """The names of all functions in the folders of `scratch` that are mutated, with their text."""
+    found = {}
+    for folder in MUTATED:
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            source = path.read_text(encoding="utf-8")
+            module = ".".join(p for p in path.relative_to(ROOT.parent).with_suffix("").parts if p != "__init__")
+            for node in ast.parse(source).body:
+                inner = node.body if isinstance(node, ast.ClassDef) else [node]
+                for f in inner:
+                    if isinstance(f, ast.FunctionDef):
+                        owner = f"{node.name}." if isinstance(node, ast.ClassDef) else ""
+                        found[f"{module}.{owner}{f.name}"] = ast.get_source_segment(source, f)
+    return found
+
+
+def unreached(names):
+    """(function -> the row of `elsewhere.toml` or None): the functions that are not among the reached `names`. A row for
+    a class, or for a module, stands for all in it."""
+    rows = elsewhere()
+    def row(name):
+        while name and name not in rows:
+            name = name.rpartition(".")[0]
+        return rows.get(name)
+    return {name: row(name) for name in functions() if name not in names}
+
+
+def uncited(reached):
+    """Complaints about the way between `scratch` and the lines, in both directions. `reached`: function -> lines.
+
+    A function that no line reaches needs a row in `elsewhere.toml`; one that lines reach names one of them, in brackets,
+    in its text; and a line that is named has to reach the function that names it.
+    """
+    for name, row in unreached(reached).items():
+        if row is None:
+            yield f"no line reaches {name}, and elsewhere.toml has no row for it"
+    for name, text in functions().items():
+        cited = re.findall(rf"\[((?:{'|'.join(topics())})\.\w+)\]", text)
+        yield from (f"{name} names the line {id}, which does not reach it" for id in cited if id not in reached.get(name, ()))
+        if name in reached and not cited and not name.rpartition(".")[2].startswith("_"):
+            yield f"{name} names none of the lines that reach it: {', '.join(dict.fromkeys(reached[name]))}"

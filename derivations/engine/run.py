@@ -1,0 +1,158 @@
+"""All of it: every line on its worlds, every mutant, every statement of the index. What `scratch check` shows."""
+import collections
+import concurrent.futures
+import dataclasses
+import os
+
+from backends import backend
+from derivations.engine import index, latex, line as lines, mutate
+
+BAD = (mutate.WEAK, mutate.SAME)
+
+
+@dataclasses.dataclass
+class Row:
+    """A line, or a function of `scratch`, as the tables show it; `wrong` are sentences."""
+    id:       str
+    topic:    str
+    tested:   int = 0
+    drawn:    int = 0
+    residual: float = 0.0
+    mutants:  dict = None                       # change -> verdict
+    lines:    list = dataclasses.field(default_factory=list)        # of a function: the lines that reach it
+    wrong:    list = dataclasses.field(default_factory=list)
+
+    def count(self, *verdicts):
+        return sum(v in verdicts for v in (self.mutants or {}).values())
+
+
+def of_line(line, n=lines.WORLDS, mutants=True):
+    """A line checked on n worlds, its LaTeX compared, and its own mutants tried."""
+    report = lines.check(line, n)
+    row = Row(line.id, line.topic, report.tested, report.drawn, report.residual, wrong=[report.wrong] if report.wrong else [])
+    if differs := latex.difference(line):
+        row.wrong.append(f"{line.id}: {differs}")
+    if mutants and not report.wrong:
+        verdicts = mutate.judged(mutate.of_line(line))
+        row.mutants = {v.change: v.status for v in verdicts}
+        row.wrong  += survivors(line.id, row.mutants)
+    return row
+
+
+def survivors(owner, verdicts):
+    """What is wrong with a line, or a function, whose mutants got these verdicts: sentences."""
+    say = {mutate.WEAK: "changes the value and no check notices: add tight= or gap=, or a line that pins it",
+           mutate.SAME: "never changes the value: write it otherwise, or give the reason in equivalent.toml"}
+    return [f"{owner}: {change}  {say[verdict]}" for change, verdict in verdicts.items() if verdict in BAD]
+
+
+def of_page(job):
+    """All lines of one derivation: Rows. Plain data in, plain data out, so that another process can do it."""
+    topic, i, n, mutants = job
+    return [of_line(line, n, mutants) for line in lines.derivations_of(topic)[i].lines]
+
+
+def of_functions(topic):
+    """What the lines of a topic reach in `scratch`, and the letters that follow: Rows."""
+    return [Row(t.name, topic, mutants={v.change: v.status for v in mutate.judged(mutate.of_target(t))},
+                lines=[line.id for line in t.lines]) for t in mutate.reached(lines.lines_of(topic))]
+
+
+def run(topics, n=lines.WORLDS):
+    """Check the topics: (rows of lines, rows of functions and letters). Mutants are tried on NumPy alone."""
+    mutants = backend().name == "numpy"
+    pages   = [(topic, i, n, mutants) for topic in topics for i in range(len(lines.derivations_of(topic)))]
+    with workers(mutants) as do:
+        functions = do(of_functions, topics if mutants else [])
+        rows      = [row for page in do(of_page, pages) for row in page]
+        return rows, merged(row for topic in functions for row in topic)
+
+
+class workers:
+    """`do(f, jobs)` maps in as many processes as there are cores; in this one where a GPU is, or a stand-in for it."""
+
+    def __init__(self, several):
+        self.pool = concurrent.futures.ProcessPoolExecutor(os.cpu_count()) if several else None
+
+    def __enter__(self):
+        return self.pool.map if self.pool else map
+
+    def __exit__(self, *error):
+        if self.pool:
+            self.pool.shutdown(wait=True, cancel_futures=True)
+
+
+def merged(found):
+    """One row for every function: a mutant that the lines of one topic kill is dead."""
+    order = [mutate.KILLED, mutate.WEAK, mutate.LISTED, mutate.SAME, mutate.PROVEN, mutate.CRASHED]
+    rows  = {}
+    for row in found:
+        known = rows.setdefault(row.id, dataclasses.replace(row, lines=[], mutants={}))
+        known.lines += row.lines
+        for change, verdict in row.mutants.items():
+            known.mutants[change] = min(known.mutants.get(change, verdict), verdict, key=order.index)
+    for row in rows.values():
+        row.wrong = survivors(row.id, row.mutants)
+    return list(rows.values())
+
+
+def whole(rows, functions):
+    """What is wrong with the whole: sentences. Only where all topics were run."""
+    where, complaints = index.coverage()
+    complaints += orphans()
+    complaints += index.uncited({row.id: row.lines for row in functions})
+    dead = {(row.id, change) for row in (*rows, *functions) for change, verdict in (row.mutants or {}).items()
+            if verdict == mutate.LISTED}
+    complaints += [f"equivalent.toml: {owner}, {change!r}: there is no such survivor any more"
+                   for owner, change in mutate.listed() if (owner, change) not in dead]
+    every = [line for topic in lines.topics() for line in lines.lines_of(topic)]
+    read  = sum(map(latex.exempt, every))
+    if read > len(every) / 4:
+        complaints.append(f"{read} of {len(every)} formulas can only be read by a person; expected at most a quarter")
+    return where, complaints
+
+
+def orphans():
+    """Lines that nothing checks: a chain that starts and does not go on."""
+    for topic in lines.topics():
+        every   = lines.lines_of(topic)
+        checked = {id(line.to) for t in lines.topics() for line in lines.lines_of(t)}
+        yield from (f"{line.id} starts a chain that does not go on: nothing checks it" for line in every
+                    if line.relation is None and id(line) not in checked)
+
+
+def table(rows, by_line):
+    """The rows as text: one for a line, or one for a topic."""
+    groups = collections.defaultdict(list)
+    for row in rows:
+        groups[row.id if by_line else row.topic].append(row)
+    wide = max(map(len, groups), default=5) + 2
+    yield f"{'line' if by_line else 'topic':{wide}} {'lines':>5} {'worlds':>7} {'residual':>9}  mutants killed"
+    for name, group in [*groups.items(), ("all", rows)][:len(groups) + (len(groups) > 1)]:
+        yield f"{name:{wide}} {len(group):5} {sum(r.tested for r in group):7} {max(r.residual for r in group):9.0e}  " \
+              f"{killed(group)}{'  FAILS' if any(r.wrong for r in group) else ''}"
+
+
+def killed(rows):
+    """12 of 12, and how many are the same formula."""
+    dead, weak, same, told = (sum(row.count(v) for row in rows) for v in
+                              (mutate.KILLED, mutate.WEAK, mutate.PROVEN, mutate.LISTED))
+    same += told
+    if not any(row.mutants for row in rows):
+        return "-"
+    return f"{dead} of {dead + weak}" + (f", {same} the same formula" if same else "")
+
+
+def told(where, functions):
+    """Where the statements of the index are checked, and what is still to come."""
+    kinds = collections.Counter(where.values())
+    yield f"\n{len(where)} statements of the sources: {kinds['covered']} in lines and letters, {kinds['law']} in laws, " \
+          f"{kinds['reason']} left out for a reason; to come with their family: {kinds['family']}"
+    later = collections.defaultdict(list)
+    for name, how in where.items():
+        if how == "family":
+            later[index.elsewhere()[name]["family"]].append(name)
+    yield from (f"  {family:16} {' '.join(names)}" for family, names in later.items())
+    rows = index.unreached({row.id for row in functions})
+    yield f"{len(rows)} functions that no line reaches:"
+    yield from (f"  {name}  {next(iter(row.values())) if row else ''}" for name, row in rows.items())

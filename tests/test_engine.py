@@ -1,0 +1,332 @@
+"""The engine of derivations: it draws the worlds that it promises, refuses what makes no sense, sees what is wrong."""
+import collections
+import types
+
+import numpy as np
+import pytest
+
+from backends import use, xp
+from derivations import Derivation, World, counts, index, let, positive, real, simplex, size, tex, unit
+from derivations.engine import index as statements, latex, line as lines, mutate, relations, run
+from derivations.engine.words import D, E, KL, exp, gaussian, log, mean, ratio, sum
+from scratch.autoencoders import latent
+
+WORLD = World("two laws",
+    X = size(1, 4),
+    p = tex("p", simplex("X")),
+    q = tex("q", simplex("X")),
+    a = tex("a", positive()),
+    b = tex("b", real()),
+    f = tex("f", real("X")),
+    m = let("m", lambda p, q: (p + q) / 2))
+
+
+def chain(*steps, world=WORLD, where=None):
+    """The last line of a chain made of steps (relation, LaTeX, function, options) or (LaTeX, function)."""
+    d = Derivation("chain", world, where=where)
+    for i, step in enumerate(steps):
+        relation, tex_, f, *options = step if len(step) > 2 else (None, *step)
+        named = types.FunctionType(f.__code__, f.__globals__, f"line{i}")
+        d(*filter(None, (relation, tex_)), **(options[0] if options else {}))(named)
+    return d.lines[-1]
+
+
+# ---- worlds ----------------------------------------------------------------------------------------------------------
+def test_four_worlds_in_five_are_generic_and_the_rest_holds_corners():
+    pool    = WORLD.draw(300)
+    zero    = np.mean([(s.given["p"] == 0).any() for s in pool])
+    point   = [s for s in pool if s["X"] > 1 and (s.given["p"] == 1).any()]
+    generic = [s for s in pool if s["X"] >= 2 and (s.given["p"] > 0).all() and s.given["b"] != 0]
+    assert len(pool) == 300 and 0.03 < zero < 0.3 and point and len(generic) > 0.7 * len(pool)
+    assert min(collections.Counter(s["X"] for s in pool).values()) > 5 and any(s["X"] == 1 for s in pool)
+    assert len({s.given["p"].tobytes() for s in pool}) > 75 and len({float(s.given["b"]) for s in pool}) > 25
+
+
+def test_the_same_worlds_come_again_and_letters_follow_what_was_put():
+    a, b = WORLD.draw(7)[3], WORLD.draw(7)[3]
+    assert all((a.given[name] == b.given[name]) is not False for name in a.given) and a is not b
+    t = a.put(p=a["q"])
+    assert (t["m"] == a["q"]).all() and (a["m"] == (a["p"] + a["q"]) / 2).all()
+    assert (a.put(m=a["p"])["m"] == a["p"]).all()
+
+
+@pytest.mark.parametrize("kind, low, high", [(simplex(3), 0, 1), (counts(3), 0, 4), (unit(3), 1 / 64, 63 / 64),
+                                             (unit(3, closed=True), 0, 1), (real(3), -3, 3), (positive(3), 1 / 8, 3),
+                                             (index(3, 5), 0, 2)])
+def test_letters_are_of_their_kind_and_so_is_everything_made_of_them(kind, low, high):
+    for s in World("one", v=kind).draw(60):
+        v = s.given["v"]
+        assert (low <= v).all() and (v <= high).all() and kind.inside(v)
+        for other in (*(kind.moves(v) if kind.moves else ()), *([kind.other(v)] if kind.other else ())):
+            assert kind.inside(other) and other.shape == v.shape
+        if kind.other:
+            assert kind.other(v).shape == v.shape
+    assert not simplex(2).inside(np.asarray([0.5, 0.6])) and not unit().inside(np.asarray(1.0))
+
+
+def test_the_words_keep_their_conventions():
+    p, q = xp.asarray([0.0, 1.0]), xp.asarray([0.5, 0.5])
+    with np.errstate(all="ignore"):
+        assert E(p, log(p)) == 0 and KL(p, q) == log(2) and KL(q, p) == np.inf
+        assert (ratio(xp.asarray([0.0, 1.0]), xp.asarray([0.0, 0.0])) == np.asarray([0, np.inf])).all()
+    z, w = gaussian(8)
+    moments = [1, 0, 1, 0, 3, 0, 15, 0, 105, 0, 945]
+    assert np.allclose([sum(w * z**k) for k in range(11)], moments, 1e-12, 1e-12)
+    x = xp.asarray([[1.0, 2.0], [3.0, 4.0]])
+    assert np.allclose(D(lambda x: sum(x * x, 1), x), [[[2, 4], [0, 0]], [[0, 0], [6, 8]]], 1e-15)
+
+
+# ---- what is refused on import ---------------------------------------------------------------------------------------
+@pytest.mark.parametrize("steps, says", [
+    ([("a", lambda a: a), ("=>", "a", lambda a: a)],                          "did you mean '='"),
+    ([("a", lambda a: a), ("=", "a", lambda aa: aa)],                         "asks for 'aa'"),
+    ([("a", lambda a: a), ("=", "a", lambda a: a, {"becuase": "x"})],         "no such option|does not exist"),
+    ([("a", lambda a: a), (">=", "a", lambda a: a)],                          "tight= or gap="),
+    ([("a", lambda a: a), ("argmax", "a", lambda a: a)],                      "wants of="),
+    ([("a", lambda a: a), ("!=", "a", lambda a: a)],                          "wants slip="),
+    ([("a", lambda a: a), (">=", "a", lambda a: a, {"tight": {"z": "a"}})],   "'z' that does not exist"),
+    ([("a", lambda a: a), ("=", "a", lambda a: a, {"where": lambda c: c})],   "asks for 'c'"),
+    ([("=", "a", lambda a: a)],                                               "no line stands before it")])
+def test_what_is_misspelt_or_missing_is_refused(steps, says):
+    with pytest.raises(ValueError, match=says):
+        chain(*steps)
+
+
+def test_a_world_refuses_a_letter_that_follows_from_nothing_and_a_derivation_two_lines_of_one_name():
+    with pytest.raises(ValueError, match="asks for 'r'"):
+        World("w", X=size(1, 2), p=let("p", lambda r: r))
+    d = Derivation("d", WORLD)
+    @d("a")
+    def one(a): return a
+    with pytest.raises(ValueError, match="two lines one"):
+        d("a")(one.f)
+    with pytest.raises(ValueError, match="choose one of|did you mean"):
+        lines.derivations_of("elboo")
+
+
+# ---- every relation holds where it should, and fails where it should -------------------------------------------------
+def entropy(p, f): return E(p, f) - E(p, log(p))
+
+
+TRUE = {
+    "=":         [("m", lambda m: m), ("=", "y", lambda p, q: p / 2 + q / 2)],
+    ">=":        [("", lambda p, f: log(E(p, exp(f)))),
+                  (">=", "y", lambda p, f: E(p, f), {"tight": {"f": lambda p: 0 * p + 2}})],
+    "<=":        [("", lambda: 0.0), ("<=", "", lambda p, m: KL(p, m), {"gap": lambda p, m: KL(p, m)})],
+    "argmax":    [("", entropy), ("argmax", "", lambda f: exp(f) / sum(exp(f)), {"over": "p"})],
+    "argmin":    [("", lambda a, b: (a - exp(b))**2 + a),
+                  ("argmin", "", lambda b: exp(b) - 0.5, {"over": "a", "where": lambda b: b > 0})],
+    "root":      [("", lambda a, b: a * a - exp(b)), ("root", "", lambda b: exp(b / 2), {"over": "a"})],
+    "= + const": [("", lambda p, q: KL(p, q)), ("= + const", "", lambda p, q: -E(p, log(q)), {"vary": "q"})],
+    "prop":      [("", lambda p, q: p * q / sum(p * q)),
+                  ("prop", "", lambda p, q, a: a * p * q, {"where": lambda p, q: sum(p * q) > 0})],
+    "->":        [("", lambda a, b: (exp(b + a) - exp(b)) / a),
+                  ("->", "", lambda b: exp(b), {"as_": "a", "order": 1})],
+    "!=":        [("", lambda p, q: KL(p, q)), ("!=", "", lambda p, q: KL(q, p), {"slip": "0"})]}
+FALSE = {
+    "=":         lambda p, q: p / 2 + q,
+    ">=":        lambda p, f: E(p, f) + 0.25,
+    "<=":        lambda p, m: KL(p, m) - 0.25,
+    "argmax":    lambda f: exp(f / 2) / sum(exp(f / 2)),
+    "argmin":    lambda b: exp(b) + 0.5,
+    "root":      lambda b: exp(b),
+    "= + const": lambda p, q: -E(q, log(q)),
+    "prop":      lambda p, q, a: a + p * q,
+    "->":        lambda b: exp(b) + 1,
+    "!=":        lambda p, q: E(p, log(p) - log(q))}
+
+
+def in_relation(relation, f=None):
+    first, (name, tex_, last, *options) = TRUE[relation]
+    d = Derivation("d", WORLD)
+    start = d("x")(types.FunctionType(first[1].__code__, globals(), "start"))
+    options = dict(options[0]) if options else {}
+    if "over" in options:
+        options["of"] = start
+    return d(name, "y", **options)(types.FunctionType((f or last).__code__, globals(), "end"))
+
+
+@pytest.mark.parametrize("relation", relations.RELATIONS)
+def test_the_relation_holds(relation):
+    line   = in_relation(relation)
+    report = lines.check(line)
+    assert not report.wrong and report.tested > 50
+    for backend in ("strict",):
+        with use(backend):
+            assert not lines.check(line, 10).wrong
+
+
+@pytest.mark.parametrize("relation", relations.RELATIONS)
+def test_the_relation_can_fail(relation):
+    assert lines.check(in_relation(relation, FALSE[relation])).wrong
+
+
+@pytest.mark.parametrize("relation, options", [
+    (">=", {"tight": {"f": lambda p: 0 * p + 2}}), (">=", {"gap": lambda p, f: log(E(p, exp(f))) - E(p, f)})])
+def test_a_weaker_bound_is_noticed(relation, options):
+    first, last = TRUE[relation][0][1], lambda p, f: E(p, f) - 1
+    line = chain(("x", first), (relation, "y", last, options))
+    assert "does not hold" in lines.check(line).wrong
+
+
+def test_equal_infinities_are_vacuous_and_different_ones_are_not_equal():
+    inf, one = np.asarray([np.inf]), np.asarray([1.0])
+    assert relations.compare((inf,), (inf,), 1e-12).status == "vacuous"
+    assert relations.compare((one,), (inf,), 1e-12).status == "fails"
+    assert relations.compare((-inf,), (inf,), 1e-12).status == "fails"
+    assert relations.compare((one * np.nan,), (one * np.nan,), 1e-12).status == "fails"
+    assert relations.at_least((-inf,), (one,), 1e-12).status == "fails"
+    assert relations.at_least((one,), (-inf,), 1e-12).status == "holds"
+    with pytest.raises(ValueError, match="shape"):
+        relations.compare((one,), (np.ones((1, 1)),), 1e-12)
+
+
+def test_a_line_that_is_hardly_ever_tested_is_refused():
+    line = chain(("a", lambda a: a), ("=", "a", lambda a: a, {"where": lambda a: a > 2.9}))
+    assert "tested in only" in lines.check(line).wrong
+    line = chain(("a", lambda a: a / 0), ("=", "a", lambda a: 2 * a / 0))
+    assert "tested in only" in lines.check(line).wrong
+    line = chain(("a", lambda a: a), ("=", "a", lambda a: 2 * a), where=lambda a: a < 0)
+    assert "tested in only 0" in lines.check(line).wrong
+
+
+def test_a_failure_shows_the_smallest_world_in_four_lines():
+    line = chain((r"\mathbb{E}_{p}[f]", lambda p, f: E(p, f)),
+                 ("=", r"\frac{1}{2} f", lambda f: f / 2, {"by": "a guess"}))
+    head, worlds, world, before, ours = lines.check(line).wrong.splitlines()
+    assert head.split() == "test_engine.line1 = 1/2 f by: a guess".split()
+    assert worlds.split()[:4] == "does not hold in".split() and worlds.endswith("the smallest:")
+    assert world.split() == "X = 2 p = [1/3, 2/3] f = [1/8, -1/8]".split()
+    assert before.split()[-2:] == ["=", "-0.04167"] and ours.endswith("= [0.0625, -0.0625]")
+
+
+# ---- mutation --------------------------------------------------------------------------------------------------------
+def changed(f, letters=()):
+    return [mutant.change for mutant in mutate.mutants(f, letters, most=1000)]
+
+
+def test_every_operator_of_mutation_changes_what_it_should():
+    def f(p, q): return sum(log(p + q * 2)**2 - mean(-p / q) @ p.T, 1) > 0
+    assert set(changed(f, [["p", "q"]])) >= {
+        "p + q * 2 -> p - q * 2", "p + q * 2 -> p", "p + q * 2 -> q * 2", "q * 2 -> q / 2", "q * 2 -> q", "q * 2 -> 2",
+        "2 -> 3", "2 -> 1", "log(p + q * 2) -> exp(p + q * 2)", "log(p + q * 2) -> p + q * 2",
+        "-p / q -> -p * q", "-p -> p",
+        "mean(-p / q) @ p.T -> p.T @ mean(-p / q)", "p.T -> p", "p -> q", "q -> p"}
+
+
+def test_signatures_subscripts_docstrings_and_checks_of_input_are_left_alone():
+    def f(p, q=3):
+        """Of 2."""
+        if q < 0:
+            raise ValueError("expected at least 0.")
+        return p[:, 1][range(4)[2]] + len(range(5))
+    assert set(changed(f)) == {"p[:, 1][range(4)[2]] + len(range(5)) -> p[:, 1][range(4)[2]] - len(range(5))",
+                               "p[:, 1][range(4)[2]] + len(range(5)) -> p[:, 1][range(4)[2]]",
+                               "p[:, 1][range(4)[2]] + len(range(5)) -> len(range(5))"}
+
+
+def test_several_lambdas_of_one_line_are_told_apart():
+    table = {"a": lambda x: x + 1, "b": lambda x: x * 5}
+    assert "x + 1 -> x - 1" in changed(table["a"]) and "x * 5 -> x / 5" in changed(table["b"])
+
+
+def verdicts(line):
+    return {v.change: v.status for v in mutate.of_line(line)}
+
+
+def test_mutants_are_killed_crash_are_identities_or_are_weak():
+    line = in_relation("=")
+    assert set(verdicts(line).values()) == {"killed"}
+    exact = chain(("x", lambda p: sum(p)), ("=", "y", lambda p, q: sum(p * q) / sum(q * p)))
+    found = verdicts(exact)
+    assert found["sum(q * p) -> mean(q * p)"] == "killed" and found["q -> p (2)"] == "killed"
+    assert found["sum(p * q) / sum(q * p) -> sum(p * q)"] == "killed"
+    ones = chain(("x", lambda p: sum(p)), ("=", "y", lambda p, q: sum(p) * sum(q)))
+    assert verdicts(ones)["p -> q"] == "same" and verdicts(ones)["sum(p) * sum(q) -> sum(p) / sum(q)"] == "same"
+    loose = chain(("x", lambda a: 0 * a + 100), (">=", "y", lambda a: a, {"gap": lambda a: 100 - a}))
+    loose.gap = None
+    assert "weak" in verdicts(loose).values()
+
+
+def test_a_function_that_both_sides_call_is_pinned_by_neither():
+    line = chain(("x", lambda p, q: latent.elbo(log(p), q)),
+                 ("=", "y", lambda p, q: 1 * latent.elbo(log(p), q)))
+    target, = [t for t in mutate.reached([line]) if t.name == "scratch.autoencoders.latent.elbo"]
+    assert "weak" in {v.status for v in mutate.of_target(target)}
+    pinned = chain(("x", lambda p, q: E(q, log(p) - log(q))), ("=", "y", lambda p, q: latent.elbo(log(p), q)))
+    target, = [t for t in mutate.reached([pinned]) if t.name == "scratch.autoencoders.latent.elbo"]
+    found = {v.change: v.status for v in mutate.of_target(target)}
+    assert "weak" not in found.values() and list(found.values()).count("killed") > 5
+    assert latent.elbo(xp.zeros(2), xp.asarray([0.5, 0.5])) == log(2)           # put back as it was
+
+
+def test_a_survivor_is_a_complaint_and_a_stale_reason_too(monkeypatch):
+    line = chain(("x", lambda p: sum(p)), ("=", "p", lambda p, q: sum(p) * sum(q)))
+    row  = run.of_line(line)
+    assert any("never changes the value" in text for text in row.wrong)
+    monkeypatch.setattr(mutate, "listed", lambda: {(line.id, change): "sums are 1" for change in row.mutants})
+    assert not any("never changes" in text for text in run.of_line(line).wrong)
+    monkeypatch.setattr(mutate, "listed", lambda: {("elbo.bound", "1 -> 2"): "none"})
+    assert any("no such survivor" in text for text in run.whole([], [])[1])
+
+
+# ---- LaTeX -----------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("formula, f, agrees", [
+    (r"\mathbb{E}_{p}\left[\log \frac{p}{q}\right]",  lambda p, q: E(p, log(ratio(p, q))),     True),
+    (r"\mathbb{E}_{p}\left[\log \frac{p}{q}\right]",  lambda p, q: E(p, log(ratio(q, p))),     False),
+    (r"\mathbb{E}_{p}\left[\log \frac{p}{q}\right]",  lambda p, q: E(p, log(p) - log(q)),      False),
+    (r"\mathrm{KL}(p \Vert q) - \log 4",              lambda p, q: KL(p, q) - log(4),          True),
+    (r"\mathrm{KL}(p \Vert q) + \log 4",              lambda p, q: KL(p, q) - log(4),          False),
+    (r"\mathrm{KL}(p \Vert q) - \log 2",              lambda p, q: KL(p, q) - log(4),          False),
+    (r"\sum_{x=1}^{X} p\, f^2",                       lambda p, f: sum(p * f**2),              True),
+    (r"\sum_x p\, f",                                 lambda p, f: sum(p * f**2),              False),
+    (r"\gamma p",                                     lambda p: p,                             False),
+    (r"e^{f} a",                                      lambda f, a: exp(f) * a,                 True),
+    (r"\text{anything}",                              lambda p, q: KL(q, p),                   True)])
+def test_the_latex_is_compared_with_the_code(formula, f, agrees):
+    line = chain((formula, f))
+    assert bool(latex.difference(line)) != agrees
+
+
+def test_a_formula_is_shown_plainly():
+    assert latex.plain(r"\mathbb{E}_{q}\left[\log \frac{p(x, z)}{q(z \mid x)}\right] - \mathrm{KL}(q \,\Vert\, p(z))") \
+        == "E_q[log p(x, z)/q(z | x)] - KL(q || p(z))"
+    assert latex.plain(r"\frac{\beta_t^2}{2\sigma_t^2}") == "beta_t^2/(2sigma_t^2)"
+
+
+# ---- the index -------------------------------------------------------------------------------------------------------
+def test_the_index_is_whole_and_its_parts_are_counted():
+    assert len(statements.statements()) == 273
+    assert list(statements.parts("a b:2 c:1-3")) == ["a", "b:2", "c:1", "c:2", "c:3"]
+
+
+def test_a_claim_that_names_nothing_and_a_statement_that_nobody_names_are_complaints(monkeypatch):
+    monkeypatch.setattr(statements, "claimed", lambda: {"kl-nonneg": ["elbo.a"], "kl-nonnegg": ["elbo.b"]})
+    monkeypatch.setattr(statements, "elsewhere", lambda: {
+        "kl-nonneg": {"reason": "none"}, "gone": {"reason": "none"}, "kl-gaussian-1d": {"reason": "too hard"},
+        "vq-loss": {"family": "vqvae"}, "mc-estimate": {"law": "tests/test_engine.py::test_that_is_not_there"}})
+    where, complaints = statements.coverage()
+    said = "\n".join(complaints)
+    assert where["kl-nonneg"] == "covered" and where["elbo-gap"] == ""
+    for text in ("'kl-nonnegg', which is no statement", "a row for kl-nonneg, which", "'gone', which is no statement",
+                 "kl-gaussian-1d is an identity", "'vqvae' is none of",
+                 "no test tests/test_engine.py::test_that_is_not",
+                 "nothing covers elbo-gap", "definitions and objectives"):
+        assert text in said, text
+
+
+def test_functions_that_lines_do_not_reach_or_that_name_the_wrong_line_are_complaints(monkeypatch):
+    monkeypatch.setattr(statements, "functions", lambda: {
+        "scratch.a.f": "[elbo.bound]", "scratch.a.g": "", "scratch.a._h": "", "scratch.b.k": ""})
+    monkeypatch.setattr(statements, "elsewhere", lambda: {"scratch.b": {"reason": "none"}})
+    said = list(statements.uncited({"scratch.a.f": ["elbo.called"], "scratch.a.g": ["elbo.called"]}))
+    assert said == ["no line reaches scratch.a._h, and elsewhere.toml has no row for it",
+                    "scratch.a.f names the line elbo.bound, which does not reach it",
+                    "scratch.a.g names none of the lines that reach it: elbo.called"]
+
+
+def test_a_chain_that_does_not_go_on_is_an_orphan(monkeypatch):
+    line = chain(("a", lambda a: a))
+    monkeypatch.setattr(lines, "topics", lambda: ["one"])
+    monkeypatch.setattr(lines, "lines_of", lambda topic: [line])
+    assert list(run.orphans()) == ["test_engine.line0 starts a chain that does not go on: nothing checks it"]
