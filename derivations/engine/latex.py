@@ -111,7 +111,8 @@ def _width(tokens, i):
 
 # ---- what the code says ----------------------------------------------------------------------------------------------
 OPERATORS = {ast.Add: ["+"], ast.Sub: ["-"], ast.Div: ["/"], ast.Pow: ["**"], ast.USub: ["-"]}
-CALLED    = {"ratio": ["/"], "logdet": ["log", "det"], "einsum": ["sum"], "trace": ["trace"], "logsumexp": ["log", "sum", "exp"]}
+CALLED    = {"ratio": ["/"], "logdet": ["log", "det"], "einsum": ["sum"], "trace": ["trace"], "maximum": ["max"], "minimum": ["min"],
+             "logsumexp": ["log", "sum", "exp"]}
 SHAPING   = set("""broadcast_to ones zeros eye reshape stack concatenate repeat swapaxes T diagonal where array asarray flip arange abs
                    real D""".split())
 FIRST     = set("sum mean prod cumsum cumprod max min trace reshape broadcast_to repeat swapaxes T diagonal flip".split())

@@ -21,11 +21,12 @@ import numpy as np
 
 import scratch
 from backends.random import Stream
+from derivations.engine import words
 from derivations.engine.relations import FAILS, host
 from derivations.engine.source import tree_of
 
 WORLDS   = 30               # a mutant of a line is tried on so many of its worlds
-FEW      = 10               # one of a function on so many of each line that reaches it
+FEW      = 6                # one of a function on so many generic ones, and corners, of each line that reaches it
 FREE     = 5                # and an identity is shown in so many free worlds
 CALLS    = 3                # of so many calls of a function the arguments are kept
 PER_LINE = 20               # mutants of a line of a derivation, or of a letter
@@ -55,14 +56,17 @@ class Mutant:
     code:   types.CodeType
 
 
-def mutants(f, letters=(), most=None):
-    """The mutants of a function: a list of Mutants. `letters`: groups of names that may stand for one another."""
+def mutants(f, letters=(), most=None, known=None):
+    """The mutants of a function: a list of Mutants. `letters`: groups of names that may stand for one another; `known`:
+    the functions that one may be exchanged for, those of its module unless told otherwise."""
     tree = tree_of(f.__code__)
     if tree is None or f.__code__.co_freevars:
         return []
     found, names = {}, collections.Counter()
     for path, node in places(tree):
         for new in changes(node, letters):
+            if isinstance(new, ast.Call) and isinstance(new.func, ast.Name) and new.func.id not in (known or f.__globals__):
+                continue
             changed = replaced(tree, path, new)
             if isinstance(new, ast.Name) and new.id not in [a.arg for a in tree.args.args]:
                 changed.args.args.append(ast.arg(new.id))
@@ -193,6 +197,12 @@ def samples(line, n=WORLDS):
     return [s for s in line.world.draw(n) if line.applies(s)]
 
 
+def few(line):
+    """Some of a line's samples: generic ones, then corners."""
+    pool = samples(line)
+    return [s for corner in (False, True) for s in [s for s in pool if s.corner == corner][:FEW]]
+
+
 def of_line(line):
     """The verdicts on the mutants of a line's own code."""
     if line.relation in (None, "!="):
@@ -200,11 +210,12 @@ def of_line(line):
     with np.errstate(all="ignore"):
         pool   = samples(line)
         groups = shapes(line, line.world.draw(WORLDS))
-        return [_of_line(line, mutant, pool) for mutant in mutants(line.f, groups, PER_LINE)]
+        known  = {**vars(words), **line.f.__globals__}
+        return [_of_line(line, mutant, pool, known) for mutant in mutants(line.f, groups, PER_LINE, known)]
 
 
-def _of_line(line, mutant, pool):
-    f, crashed = types.FunctionType(mutant.code, line.f.__globals__), False
+def _of_line(line, mutant, pool, known):
+    f, crashed = types.FunctionType(mutant.code, known), False
     for s in pool:
         try:
             found = line.check(s, f)
@@ -318,7 +329,7 @@ def of_target(target):
     groups = [group for group in groups.values() if len(group) > 1]
     most   = None if of_scratch(target.f.__code__) else PER_LINE
     with np.errstate(all="ignore"):
-        tried = [(line, s) for line in target.lines for s in samples(line)[:FEW]]
+        tried = [(line, s) for line in target.lines for s in few(line)]
         return [_of_target(target, mutant, tried) for mutant in mutants(target.f, groups, most)]
 
 

@@ -133,7 +133,7 @@ def proportional(line, s, f):
 def tends(line, s, f):
     """The line before comes closer to this one as the letter `as_` goes to 0, with the stated order."""
     def off(h):
-        t = s.put(**{line.as_: h})
+        t = s.put(**{line.as_: np.asarray(h)})
         a, b = line.to.value(t)[0], host(t.call(f))[0]
         _comparable((a,), (b,))
         return np.max(abs(a - b), initial=0.0)

@@ -177,7 +177,7 @@ class World:
                 one   = st.sampled_from(rare + _by_size(range(kind.low, high + 1) if corner else some))
                 many  = draw(st.lists(one, min_size=math.prod(shape), max_size=math.prod(shape)))
                 values[name] = kind.make(np.reshape(np.asarray(many, dtype=int), shape))
-            sample = Sample(self, values)
+            sample = Sample(self, values, corner)
             assume(corner or sample.is_generic())
             return sample
 
@@ -222,8 +222,8 @@ class Sample:
     `sample["p"]` is an array of the backend of the moment; sizes are Python integers.
     """
 
-    def __init__(self, world, given):
-        self.world, self.given, self._known = world, given, {}
+    def __init__(self, world, given, corner=False):
+        self.world, self.given, self.corner, self._known = world, given, corner, {}
 
     def __getitem__(self, name):
         if name not in self._known:
@@ -234,7 +234,7 @@ class Sample:
 
     def put(self, **letters):
         """The same world with these letters changed, and all that follows from them."""
-        return Sample(self.world, {**self.given, **letters})
+        return Sample(self.world, {**self.given, **letters}, self.corner)
 
     def call(self, f):
         """f of the letters that it names."""
