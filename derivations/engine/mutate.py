@@ -65,7 +65,8 @@ def mutants(f, letters=(), most=None, known=None):
     found, names = {}, collections.Counter()
     for path, node in places(tree):
         for new in changes(node, letters):
-            if isinstance(new, ast.Call) and isinstance(new.func, ast.Name) and new.func.id not in (known or f.__globals__):
+            if isinstance(node, ast.Call) and isinstance(new, ast.Call) and _called(new) != _called(node) and \
+                    isinstance(new.func, ast.Name) and new.func.id not in (known or f.__globals__):
                 continue
             changed = replaced(tree, path, new)
             if isinstance(new, ast.Name) and new.id not in [a.arg for a in tree.args.args]:
