@@ -63,7 +63,7 @@ def parser():
     p = commands.add_parser("check", help="check the derivations, and that every check can fail", allow_abbrev=False,
                             description="Check the derivations on drawn worlds: every line against the one before it, "
                             "and that no change of a formula goes unnoticed. The exit code is 1 if anything is wrong.")
-    p.add_argument("topics", nargs="*", metavar="TOPIC", help="elbo, divergences, ...; all unless told otherwise")
+    p.add_argument("names", nargs="*", metavar="TOPIC", help="elbo, slips, ..., or a line, elbo.bound; all unless told")
     p.add_argument("--backend", default="numpy", choices=("numpy", "cupy", "strict"),
                    help="what computes; formulas are changed on numpy alone")
     p.add_argument("--worlds", default=100, type=int, help="how many are drawn for a line (100 unless told otherwise)")
@@ -82,21 +82,20 @@ def list_all():
     return 0
 
 
-def check(topics, backend, worlds):
+def check(names, backend, worlds):
     from backends import use
-    from derivations.engine import run
-    from derivations.engine.line import derivations_of, topics as every
+    from derivations.engine import line, run
     if worlds < 1:
         raise ValueError(f"--worlds {worlds}: expected at least 1.")
-    for topic in topics:
-        derivations_of(topic)                                               # raises for one that does not exist
+    single = [line.line_of(name) for name in names if "." in name]          # raise for what does not exist
+    topics = [name for name in names if "." not in name and line.derivations_of(name)]
     with use(backend):
-        rows, functions = run.run(topics or every(), worlds)
-    print(*run.table(rows, by_line=bool(topics)), sep="\n")
+        rows, functions = run.run(topics if names else line.topics(), worlds)
+        rows += [run.of_line(each, worlds, mutants=backend == "numpy") for each in single]
+        print(*run.table(rows, by_line=bool(names)), sep="\n")
+        print(*(f"\n{line.explain_slip(line.check(each, worlds))}" for each in single if each.relation == "!="), sep="\n")
     wrong = [text for row in rows for text in row.wrong]
-    if not topics and functions:
-        print("\nfunctions of scratch that lines reach: mutants killed")
-        print(*(f"  {row.id}  {run.killed([row])}" for row in functions if row.id.startswith("scratch.")), sep="\n")
+    if not names and functions:
         where, complaints = run.whole(rows, functions)
         print(*run.told(where, functions), sep="\n")
         wrong += [text for row in functions for text in row.wrong] + complaints

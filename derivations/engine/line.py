@@ -18,7 +18,7 @@ import pkgutil
 import numpy as np
 
 from derivations.engine.latex import plain
-from derivations.engine.relations import FAILS, HOLDS, RELATIONS, ShapesDiffer, host
+from derivations.engine.relations import FAILS, HOLDS, RELATIONS, Outcome, ShapesDiffer, host, quiet
 
 WORLDS = 100                # drawn for a line unless told otherwise
 SHARE  = 0.2                # in fewer of them than that a line may not be tested: finite, its condition true
@@ -124,6 +124,13 @@ def derivations_of(topic):
     return [d for d in vars(module).values() if isinstance(d, Derivation) and d.module == module.__name__]
 
 
+def line_of(id):
+    """The line with the id topic.name. Raises ValueError for one that does not exist."""
+    every = {line.id: line for line in lines_of(id.partition(".")[0])}
+    _one_of(id, every, "there is a line")
+    return every[id]
+
+
 def lines_of(topic):
     """All lines of a topic."""
     return [line for d in derivations_of(topic) for line in d.lines]
@@ -138,11 +145,12 @@ class Report:
     tested:   int
     residual: float
     wrong:    str = ""
+    differs:  int = 0                           # of a formula as printed: in so many it is not the right one
 
 
 def check(line, n=WORLDS):
     """Check a line on n drawn worlds; a Report."""
-    with np.errstate(all="ignore"):
+    with quiet():
         return _check(line, n)
 
 
@@ -168,12 +176,11 @@ def _check(line, n):
     elif tested < enough:
         problem = f"{_head(line)}\n  is tested in only {tested} of {len(pool)} worlds: elsewhere its condition is false, " \
                   f"or both sides are infinite; expected at least {enough:.0f}."
-    return Report(line, len(pool), tested, residual, problem)
+    return Report(line, len(pool), tested, residual, problem, tested - fails)
 
 
 def outcome(line, s, f=None):
     """What a check finds; shapes that differ are a failure of it."""
-    from derivations.engine.relations import Outcome
     try:
         return line.check(s, f)
     except ShapesDiffer:
@@ -182,7 +189,7 @@ def outcome(line, s, f=None):
 
 def counterexample(line, status=FAILS):
     """The simplest world that Hypothesis finds where the line does not hold, and the Outcome there."""
-    with np.errstate(all="ignore"):
+    with quiet():
         s = line.world.smallest(lambda s: line.applies(s) and outcome(line, s).status == status)
         return s, outcome(line, s)
 
@@ -193,9 +200,18 @@ def _head(line):
 
 
 def _explain(line, fails, n):
-    s, found = counterexample(line)
-    return "\n".join([_head(line), f"  does not hold in {fails} of {n} worlds; the smallest:",
-                      f"    {letters(line, s)}", *two_sides(line, found)])
+    return "\n".join([_head(line), f"  does not hold in {fails} of {n} worlds; the smallest:", *_world(line, FAILS)])
+
+
+def explain_slip(report):
+    """A formula as printed: in how many worlds it is not the right one, the smallest of them, and both values there."""
+    line = report.line
+    return "\n".join([_head(line), f"  differs in {report.differs} of {report.tested} worlds; the smallest:", *_world(line, HOLDS)])
+
+
+def _world(line, status):
+    s, found = counterexample(line, status)
+    return [f"    {letters(line, s)}", *two_sides(line, found)]
 
 
 def letters(line, s):

@@ -22,7 +22,7 @@ import numpy as np
 import scratch
 from backends.random import Stream
 from derivations.engine import words
-from derivations.engine.relations import FAILS, host
+from derivations.engine.relations import FAILS, host, quiet
 from derivations.engine.source import tree_of
 
 WORLDS   = 30               # a mutant of a line is tried on so many of its worlds
@@ -208,7 +208,7 @@ def of_line(line):
     """The verdicts on the mutants of a line's own code."""
     if line.relation in (None, "!="):
         return []
-    with np.errstate(all="ignore"):
+    with quiet():
         pool   = samples(line)
         groups = shapes(line, line.world.draw(WORLDS))
         known  = {**vars(words), **line.f.__globals__}
@@ -261,7 +261,7 @@ def reached(lines):
         if line.relation in (None, "!="):
             continue
         pool = samples(line)[-CALLS:]
-        with np.errstate(all="ignore"):
+        with quiet():
             calls = {code: (name_of(code), made) for code, made in _trace(line, pool).items()}
             for name in _follows(line):
                 follow = line.world.letters[name].follow
@@ -324,12 +324,12 @@ def _follows(line):
 def of_target(target):
     """The verdicts on the mutants of a function, tried on every line that reaches it."""
     groups = collections.defaultdict(list)
-    for name in target.calls[0]:
+    for name in target.calls[0] if target.calls else ():
         if all(hasattr(call[name], "shape") for call in target.calls):
             groups[tuple(call[name].shape for call in target.calls)].append(name)
     groups = [group for group in groups.values() if len(group) > 1]
     most   = None if of_scratch(target.f.__code__) else PER_LINE
-    with np.errstate(all="ignore"):
+    with quiet():
         tried = [(line, s) for line in target.lines for s in few(line)]
         return [_of_target(target, mutant, tried) for mutant in mutants(target.f, groups, most)]
 

@@ -3,7 +3,9 @@
 A check takes a line, a sample and the function that stands for the line (its own, or a mutant), and says how far the
 claim is from holding there: an Outcome. Where a comparison makes no sense (shapes that differ) it raises.
 """
+import contextlib
 import dataclasses
+import warnings
 from typing import Any, Callable
 
 import numpy as np
@@ -20,6 +22,14 @@ class Outcome:
     off:    float = 0.0
     before: Any = None                          # the two sides, tuples of host arrays
     ours:   Any = None
+
+
+@contextlib.contextmanager
+def quiet():
+    """Inside, log 0 and 0 / 0 are what they are, without a word: the comparisons see to infinities and NaN."""
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        yield
 
 
 class ShapesDiffer(ValueError):

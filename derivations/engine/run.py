@@ -3,6 +3,7 @@ import collections
 import concurrent.futures
 import dataclasses
 import os
+import signal
 
 from backends import backend
 from derivations.engine import index, latex, line as lines, mutate
@@ -20,6 +21,7 @@ class Row:
     residual: float = 0.0
     mutants:  dict = None                       # change -> verdict
     lines:    list = dataclasses.field(default_factory=list)        # of a function: the lines that reach it
+    differs:  int = None                        # of a formula as printed: in how many worlds it is not the right one
     wrong:    list = dataclasses.field(default_factory=list)
 
     def count(self, *verdicts):
@@ -30,6 +32,8 @@ def of_line(line, n=lines.WORLDS, mutants=True):
     """A line checked on n worlds, its LaTeX compared, and its own mutants tried."""
     report = lines.check(line, n)
     row = Row(line.id, line.topic, report.tested, report.drawn, report.residual, wrong=[report.wrong] if report.wrong else [])
+    if line.relation == "!=":
+        row.differs = report.differs
     if differs := latex.difference(line):
         row.wrong.append(f"{line.id}: {differs}")
     if mutants and not report.wrong:
@@ -72,7 +76,8 @@ class workers:
     """`do(f, jobs)` maps in as many processes as there are cores; in this one where a GPU is, or a stand-in for it."""
 
     def __init__(self, several):
-        self.pool = concurrent.futures.ProcessPoolExecutor(os.cpu_count()) if several else None
+        self.pool = concurrent.futures.ProcessPoolExecutor(
+            os.cpu_count(), initializer=_leave_at_once) if several else None
 
     def __enter__(self):
         return self.pool.map if self.pool else map
@@ -80,6 +85,10 @@ class workers:
     def __exit__(self, *error):
         if self.pool:
             self.pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _leave_at_once():
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
 
 
 def merged(found):
@@ -138,13 +147,20 @@ def killed(rows):
     dead, weak, same, told = (sum(row.count(v) for row in rows) for v in
                               (mutate.KILLED, mutate.WEAK, mutate.PROVEN, mutate.LISTED))
     same += told
+    slips = [row for row in rows if row.differs is not None]
+    if len(rows) == len(slips) == 1:
+        return f"as printed it differs in {slips[0].differs} of {slips[0].tested} worlds"
     if not any(row.mutants for row in rows):
         return "-"
     return f"{dead} of {dead + weak}" + (f", {same} the same formula" if same else "")
 
 
 def told(where, functions):
-    """Where the statements of the index are checked, and what is still to come."""
+    """The functions of `scratch` that lines pin, where the statements of the index are checked, what is still to come."""
+    ours = [row for row in functions if row.id.startswith("scratch.")]
+    wide = max((len(row.id) for row in ours), default=0)
+    yield "\nfunctions that lines reach: mutants killed"
+    yield from (f"  {row.id:{wide}}  {killed([row])}" for row in sorted(ours, key=lambda row: row.id))
     kinds = collections.Counter(where.values())
     yield f"\n{len(where)} statements of the sources: {kinds['covered']} in lines and letters, {kinds['law']} in laws, " \
           f"{kinds['reason']} left out for a reason; to come with their family: {kinds['family']}"
@@ -154,5 +170,5 @@ def told(where, functions):
             later[index.elsewhere()[name]["family"]].append(name)
     yield from (f"  {family:16} {' '.join(names)}" for family, names in later.items())
     rows = index.unreached({row.id for row in functions})
-    yield f"{len(rows)} functions that no line reaches:"
+    yield f"\n{len(rows)} functions that no line reaches"
     yield from (f"  {name}  {next(iter(row.values())) if row else ''}" for name, row in rows.items())

@@ -15,7 +15,7 @@ NAMES = """
     asarray concatenate stack ones zeros eye repeat broadcast_to einsum matmul trace diagonal swapaxes reshape sort
     argsort flip isfinite floor
 """.split()
-LINALG = "inv det solve cholesky eigh eigvalsh".split()
+LINALG = "inv det solve cholesky eigh eigvalsh svd".split()
 
 pi = math.pi
 

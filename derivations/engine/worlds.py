@@ -115,6 +115,11 @@ def positive(*dims):
                 other=lambda v: 0.625 / (1 + v))
 
 
+def invertible(dim):
+    """Square matrices far from singular: multiples of 1/8 between -3 and 3, and 7 I."""
+    return Kind((dim, dim), -24, 24, make=lambda k: k / 8 + 7 * np.eye(len(k)))
+
+
 def _coordinates(v, inside, h=1e-4):
     """v with one coordinate a little larger or smaller, where that is inside."""
     for i in range(v.size):
