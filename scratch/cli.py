@@ -93,13 +93,16 @@ def check(names, backend, worlds):
         rows, functions = run.run(topics if names else line.topics(), worlds)
         rows += [run.of_line(each, worlds, mutants=backend == "numpy") for each in single]
         print(*run.table(rows, by_line=bool(names)), sep="\n")
-        print(*(f"\n{line.explain_slip(line.check(each, worlds))}" for each in single if each.relation == "!="), sep="\n")
+        for each in single:
+            if each.relation == "!=":
+                print(f"\n{line.explain_slip(line.check(each, worlds))}")
     wrong = [text for row in rows for text in row.wrong]
     if not names and functions:
         where, complaints = run.whole(rows, functions)
         print(*run.told(where, functions), sep="\n")
         wrong += [text for row in functions for text in row.wrong] + complaints
-    print(*(f"\n{text}" for text in wrong), sep="\n", file=sys.stderr)
+    for text in wrong:
+        print(f"\n{text}", file=sys.stderr)
     return 1 if wrong else 0
 
 

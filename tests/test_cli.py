@@ -247,3 +247,35 @@ def test_backends_that_are_not_its_sibling_are_refused_in_one_sentence(tmp_path)
     (tmp_path / "backends.py").write_text("xp = None\n")
     run = python("-c", f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(ROOT)!r}]; import scratch", cwd=tmp_path)
     assert re.search(r"ImportError: scratch stands in .* but `backends` was imported from .*\n$", run.stderr)
+
+
+# ---- check -----------------------------------------------------------------------------------------------------------
+def test_check_prints_a_table_of_lines_and_a_slip_with_its_smallest_world(capsys):
+    assert scratch_("check", "elbo.bound", "slips.data_above", "--worlds", "40") == 0
+    out, err = capsys.readouterr()
+    assert "elbo.bound" in out and "10 of 10" in out and "n_data = [1, 2]   n_G = [2, 1]" in out and not err.strip()
+
+
+def test_check_of_a_topic_runs_on_strict_without_mutants(capsys):
+    assert scratch_("check", "elbo", "--backend", "strict", "--worlds", "10") == 0
+    out = capsys.readouterr().out
+    assert out.splitlines()[-2].split()[0] == "all" and " of " not in out
+
+
+def test_check_fails_where_a_function_is_wrong(capsys, monkeypatch):
+    from scratch.autoencoders import latent
+    right = latent.elbo
+    monkeypatch.setattr(latent, "elbo", lambda log_p_xz, q: right(log_p_xz, q) / 2)
+    assert scratch_("check", "elbo.called") == 1
+    out, err = capsys.readouterr()
+    assert "FAILS" in out and "elbo.called" in err and "the smallest:" in err and "p(x | z) = " in err
+
+
+@pytest.mark.parametrize("arguments, says", [
+    (["check", "elboo"], "'elboo' that does not exist; did you mean 'elbo'?"),
+    (["check", "elbo.boundd"], "did you mean 'elbo.bound'?"),
+    (["check", "elbo", "--worlds", "0"], "--worlds 0: expected at least 1.")])
+def test_check_says_what_it_cannot_do_in_one_line(arguments, says, capsys):
+    assert scratch_(*arguments) == 2
+    err = capsys.readouterr().err
+    assert says in err and err.count("\n") == 1

@@ -31,7 +31,8 @@ def test_the_line_holds_on_a_gpu(line):
 
 @pytest.fixture(scope="module")
 def functions():
-    return run.merged(row for topic in lines.topics() for row in run.of_functions(topic))
+    pages = [page.lines for topic in lines.topics() for page in lines.derivations_of(topic)]
+    return run.merged(row for page in pages for row in run.of_functions(page))
 
 
 def test_every_change_of_a_function_or_letter_that_lines_reach_is_noticed(functions):

@@ -19,7 +19,7 @@ SIGNS = {r"\mathbb{E}": "E", r"\mathrm{KL}": "KL", r"\mathrm{JS}": "JS", r"\math
 
 def plain(latex):
     """The formula as a reader of a terminal wants it."""
-    latex = re.sub(r"\\(left|right|big|Big|bigl|bigr|,|;|!|:)(?![a-zA-Z])", "", latex)
+    latex = re.sub(r"\\(?:(?:left|right|bigl?|bigr|Big)(?![a-zA-Z])|[,;!:])", "", latex)
     for sign, text in SIGNS.items():
         latex = re.sub(re.escape(sign) + ("(?![a-zA-Z])" if sign[-1].isalpha() else ""), lambda _: text, latex)
     latex = re.sub(r"\\(?:text|mathrm|operatorname|mathcal|mathbf|boldsymbol)\{([^{}]*)\}", r"\1", latex)
@@ -56,7 +56,7 @@ LIMITED = (r"\sum", r"\prod", r"\int", r"\max", r"\min", r"\sup", r"\inf")
 
 def _tokens(latex):
     return TOKEN.findall(re.sub(r"([_^])\s*\{\s*(\\?[a-zA-Z0-9]+)\s*\}", r"\1\2",
-                                re.sub(r"\\(tfrac|dfrac)", r"\\frac", re.sub(r"\\(left|right|[,;!:])(?![a-zA-Z])", "", latex))))
+                                re.sub(r"\\(tfrac|dfrac)", r"\\frac", re.sub(r"\\(?:(?:left|right)(?![a-zA-Z])|[,;!:])", "", latex))))
 
 
 def of_latex(latex, letters):

@@ -19,9 +19,9 @@ import numpy as np
 
 from derivations.engine.latex import plain
 from derivations.engine.relations import FAILS, HOLDS, RELATIONS, Outcome, ShapesDiffer, host, quiet
+from derivations.engine.worlds import WORLDS
 
-WORLDS = 100                # drawn for a line unless told otherwise
-SHARE  = 0.2                # in fewer of them than that a line may not be tested: finite, its condition true
+SHARE = 0.2                 # in fewer of them than that a line may not be tested: finite, its condition true
 
 OPTIONS = "by covers to where tight gap of over vary as_ order tol slip reading rests_on".split()
 
@@ -158,7 +158,7 @@ def _check(line, n):
     tested, fails, residual, problem = 0, 0, 0.0, ""
     pool = line.world.draw(n)
     if line.relation is None:
-        return Report(line, n, len(pool), 0.0)
+        return Report(line, n, 0, 0.0)
     for s in pool:
         if not line.applies(s):
             continue

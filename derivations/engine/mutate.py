@@ -265,7 +265,7 @@ def reached(lines):
             calls = {code: (name_of(code), made) for code, made in _trace(line, pool).items()}
             for name in _follows(line):
                 follow = line.world.letters[name].follow
-                calls[follow.__code__] = (f"{line.topic}: {name}", [{a: s[a] for a in _arguments(follow)} for s in pool])
+                calls[follow.__code__] = (f"{line.topic}: {name} ({line.world.name})", [{a: s[a] for a in _arguments(follow)} for s in pool])
         for code, (name, made) in calls.items():
             target = found.setdefault(code, Target(name, None, [], []))
             target.lines.append(line)

@@ -51,25 +51,27 @@ def survivors(owner, verdicts):
 
 
 def of_page(job):
-    """All lines of one derivation: Rows. Plain data in, plain data out, so that another process can do it."""
+    """A derivation: Rows of its lines, and of the functions and letters that they reach. Plain data in, plain data out, so
+    that another process can do it."""
     topic, i, n, mutants = job
-    return [of_line(line, n, mutants) for line in lines.derivations_of(topic)[i].lines]
+    page = lines.derivations_of(topic)[i].lines
+    rows = [of_line(line, n, mutants) for line in page]
+    return rows, of_functions(page) if mutants else []
 
 
-def of_functions(topic):
-    """What the lines of a topic reach in `scratch`, and the letters that follow: Rows."""
-    return [Row(t.name, topic, mutants={v.change: v.status for v in mutate.judged(mutate.of_target(t))},
-                lines=[line.id for line in t.lines]) for t in mutate.reached(lines.lines_of(topic))]
+def of_functions(page):
+    """What lines reach in `scratch`, and the letters that follow: Rows."""
+    return [Row(t.name, page[0].topic, mutants={v.change: v.status for v in mutate.judged(mutate.of_target(t))},
+                lines=[line.id for line in t.lines]) for t in mutate.reached(page)]
 
 
 def run(topics, n=lines.WORLDS):
     """Check the topics: (rows of lines, rows of functions and letters). Mutants are tried on NumPy alone."""
     mutants = backend().name == "numpy"
-    pages   = [(topic, i, n, mutants) for topic in topics for i in range(len(lines.derivations_of(topic)))]
+    jobs    = [(topic, i, n, mutants) for topic in topics for i in range(len(lines.derivations_of(topic)))]
     with workers(mutants) as do:
-        functions = do(of_functions, topics if mutants else [])
-        rows      = [row for page in do(of_page, pages) for row in page]
-        return rows, merged(row for topic in functions for row in topic)
+        pages = list(do(of_page, jobs))
+    return [row for rows, _ in pages for row in rows], merged(row for _, functions in pages for row in functions)
 
 
 class workers:

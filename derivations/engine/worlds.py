@@ -19,7 +19,8 @@ import numpy as np
 from backends import to_host, xp
 from backends.random import Stream
 
-CORNERS = 5                 # one world in so many is a corner
+WORLDS  = 100               # drawn at a time
+CORNERS = 5                 # one in so many is a corner
 
 
 # ---- letters ---------------------------------------------------------------------------------------------------------
@@ -142,7 +143,7 @@ class World:
         for symbol, letter in self.letters.items():
             if letter.follow:
                 self.known(letter.follow, f"the letter {symbol} of the world {name!r}")
-        self._pools = {}
+        self._pool = []
 
     def known(self, f, whose):
         """The letters that a function takes by name; raises ValueError for one that the world does not have."""
@@ -191,18 +192,17 @@ class World:
     def draw(self, n):
         """n samples, the same ones whenever they are asked for."""
         from hypothesis import HealthCheck, Phase, given, settings
-        if n not in self._pools:
-            pool = []
+        if len(self._pool) < n:
+            self._pool = pool = []
 
-            @settings(max_examples=n, database=None, derandomize=True, deadline=None, phases=[Phase.generate],
+            @settings(max_examples=max(n, WORLDS), database=None, derandomize=True, deadline=None, phases=[Phase.generate],
                       suppress_health_check=list(HealthCheck))
             @given(self.strategy())
             def collect(sample):
                 pool.append(sample)
 
             collect()
-            self._pools[n] = pool
-        return [sample.put() for sample in self._pools[n]]
+        return [sample.put() for sample in self._pool[:n]]
 
     def smallest(self, wrong):
         """The simplest sample that Hypothesis finds where `wrong(sample)` holds: a generic one, or else a corner."""
