@@ -1,10 +1,15 @@
-"""Denoising diffusion.   Ho et al. 2020   world: any schedule of T steps, one dimension; a line is an array over t = 1 .. T
+"""Denoising diffusion.   Sohl-Dickstein et al. 2015, Ho et al. 2020, Nichol and Dhariwal 2021   worlds: a chain of numbers; of finitely many states
 
 Noise forgets the data step by step. If we knew x_0 we could undo one step exactly; the network only has to guess the noise.
 """
-from derivations import Derivation, World, let, tex, size, unit, real, positive
-from derivations.engine.words import array, concatenate, cumprod, ones, sqrt
+from derivations import Derivation, World, let, tex, size, unit, real, positive, simplex
+from derivations.engine import words
+from derivations.engine.words import (E, KL, arange, array, broadcast_to, concatenate, cos, cumprod, exp, eye, flip, inv, log, logdet, mean, minimum, ones,
+                                      pi, prod, ratio, repeat, reshape, sin, sqrt, stack, sum, trace, zeros)
+from scratch import autodiff
+from scratch.autoencoders import latent
 from scratch.diffusion import ddpm as model
+from scratch.diffusion.schedules import cosine, linear, schedule
 
 chain = World("a noising chain",
     T        = size(1, 6),
@@ -18,13 +23,99 @@ chain = World("a noising chain",
     abar_1   = let(r"\bar\alpha_{t-1}",         lambda abar: concatenate([ones(1), abar[:-1]])),
     eps      = let(r"\epsilon",                 lambda x0, xt, abar: (xt - sqrt(abar) * x0) / sqrt(1 - abar)))
 
+
+# ---- one step, and many --------------------------------------------------------------------------------------------------------------------------------
+def states(x0, a, b, e):
+    """x_0 .. x_T, each made of the one before."""
+    x = [x0]
+    for t in range(len(a)):
+        x.append(a[t] * x[-1] + b[t] * e[t])
+    return stack(x)
+
+walk = World("step after step",
+    T     = size(1, 5),
+    beta  = tex(r"\beta_t",           unit("T")),
+    x0    = tex(r"x_0",               real()),
+    e     = tex(r"\varepsilon",       real("T")),
+    alpha = let(r"\alpha_t",          lambda beta: 1 - beta),
+    abar  = let(r"\bar\alpha_t",      lambda alpha: cumprod(alpha), covers="diffusion-alphabar"),
+    a     = let(r"a",                 lambda alpha: sqrt(alpha)),
+    b     = let(r"b",                 lambda beta: sqrt(beta)),
+    x     = let(r"x",                 lambda x0, a, b, e: states(x0, a, b, e)),                                        # [T + 1], from x_0 on
+    A     = let(r"\bar a",            lambda a: cumprod(a)),                                                            # a_t ... a_1
+    W     = let(r"w",                 lambda A, T: (arange(T)[:, None] >= arange(T)) * A[:, None] / A))                 # a_t ... a_{s+1}, [T, T]
+
+steps = Derivation("steps", walk)
+
+@steps(r"\left(\sqrt{1 - \beta_t}\, x_{t-1},\ \beta_t\right)", let=r"\text{mean and variance of } q(x_t \mid x_{t-1})", covers="diffusion-forward-kernel-beta")
+def by_beta(beta, x): return sqrt(1 - beta) * x[:-1], beta
+
+@steps("=", r"\left(\sqrt{\alpha_t}\, x_{t-1},\ 1 - \alpha_t\right)", by="alpha = 1 - beta: what stays of the variance", covers="diffusion-forward-kernel-alpha")
+def by_alpha(alpha, x): return sqrt(alpha) * x[:-1], 1 - alpha
+
+@steps("=", r"\left(a_t x_{t-1},\ b_t^2\right)", by="a and b are the square roots, so that a^2 + b^2 = 1: other sources write alpha and beta for these", covers="diffusion-forward-step-su")
+def by_roots(a, x, b): return a * x[:-1], b**2
+
+@steps(r"x_t", let=r"x_t \text{ for } t \geq 2")
+def state(x): return x[2:]
+
+@steps("=", r"a_t x_{t-1} + b_t \varepsilon_t", by="one step", covers="diffusion-unroll-derivation:1")
+def one_step(a, x, b, e): return a[1:] * x[1:-1] + b[1:] * e[1:]
+
+@steps("=", r"a_t \left(a_{t-1} x_{t-2} + b_{t-1} \varepsilon_{t-1}\right) + b_t \varepsilon_t", by="and the step before it", covers="diffusion-unroll-derivation:2")
+def two_steps(a, x, b, e): return a[1:] * (a[:-1] * x[:-2] + b[:-1] * e[:-1]) + b[1:] * e[1:]
+
+@steps("=", r"\bar a_t x_0 + \sum_{s \leq t} w_{t s} b_s \varepsilon_s", by="and so on; w is the product of the a after s", covers="diffusion-unroll-derivation:3")
+def unrolled(A, x0, W, b, e): return A[1:] * x0 + sum(W * b * e, 1)[1:]
+
+@steps(r"\sum_{s \leq t} w_{t s}^2 b_s^2", let=r"\text{the variance of that noise}")
+def variances(W, b): return sum(W**2 * b**2, 1)
+
+@steps("=", r"1 - \bar a_t^2", by="b^2 = 1 - a^2, and the sum telescopes", covers="diffusion-noise-telescoping")
+def telescoped(A): return 1 - A**2
+
+@steps(r"\left(\bar a_t x_0,\ \sqrt{\sum_{s \leq t} w_{t s}^2 b_s^2}\right)", let=r"\text{mean and deviation of } x_t \text{ given } x_0")
+def law(A, x0, W, b): return A * x0, sqrt(sum(W**2 * b**2, 1))
+
+@steps("=", r"\left(\bar a_t x_0,\ \sqrt{1 - \bar a_t^2}\right)", by="independent normals add up to one normal: one draw does for t", covers="diffusion-unroll-derivation:4")
+def one_draw(A, x0): return A * x0, sqrt(1 - A**2)
+
+@steps("=", r"\left(\sqrt{\bar\alpha_t}\, x_0,\ \sqrt{1 - \bar\alpha_t}\right)", by="the product of the square roots", covers="diffusion-kernel")
+def by_abar(abar, x0): return sqrt(abar) * x0, sqrt(1 - abar)
+
+
+# ---- there and back ------------------------------------------------------------------------------------------------------------------------------------
 ddpm = Derivation("ddpm", chain)
+
+@ddpm(r"\left(\beta_t,\ \alpha_t,\ \bar\alpha_t,\ \bar\alpha_{t-1},\ 1 - \bar\alpha_t,\ 1 - \bar\alpha_{t-1}\right)")
+def schedule_letters(beta, alpha, abar, abar_1): return beta, alpha, abar, abar_1, 1 - abar, 1 - abar_1
+
+@ddpm("=", r"\operatorname{schedule}(\beta_t)", by="what models keep: the last two as -expm1 of sums of log1p, without cancellation")
+def schedule_called(beta): return tuple(schedule(beta))
 
 @ddpm(r"\left(\sqrt{\alpha_t}\sqrt{\bar\alpha_{t-1}},\ \alpha_t (1 - \bar\alpha_{t-1}) + \beta_t\right)", let=r"\text{one more kernel on } q(x_{t-1} \mid x_0)")
 def one_more(alpha, abar_1, beta): return sqrt(alpha) * sqrt(abar_1), alpha * (1 - abar_1) + beta
 
 @ddpm("=", r"\left(\sqrt{\bar\alpha_t},\ 1 - \bar\alpha_t\right)", by="induction: if it holds at t - 1 it holds at t", covers="diffusion-kernel")
 def kernel(abar): return sqrt(abar), 1 - abar
+
+@ddpm(r"\sqrt{\bar\alpha_t}\, x_0 + \sqrt{1 - \bar\alpha_t}\, \epsilon", covers="diffusion-kernel-sample")
+def drawn(abar, x0, eps): return sqrt(abar) * x0 + sqrt(1 - abar) * eps
+
+@ddpm("=", r"x_t", by="that is what epsilon is: the noise that makes x_t of x_0")
+def is_xt(xt, eps): return broadcast_to(xt, eps.shape)
+
+@ddpm("=", r"\operatorname{qsample}(x_0, t, \epsilon)", by="what training calls")
+def sampled(x0, eps, beta, T): return stack([model.q_sample(x0, t, eps[t - 1], schedule(beta)) for t in range(1, T + 1)])
+
+@ddpm(r"\frac{x_t - \sqrt{1 - \bar\alpha_t}\, \epsilon}{\sqrt{\bar\alpha_t}}")
+def inverted(xt, abar, eps): return (xt - sqrt(1 - abar) * eps) / sqrt(abar)
+
+@ddpm("=", r"x_0", by="who knows the noise knows the data")
+def is_x0(x0, eps): return broadcast_to(x0, eps.shape)
+
+@ddpm("=", r"\operatorname{x0fromeps}(x_t, t, \epsilon)", by="with a step for every sample of a batch")
+def undone(xt, eps, beta, T): return model.x0_from_eps(broadcast_to(xt, eps.shape), arange(1, T + 1), eps, schedule(beta))
 
 @ddpm(r"\text{mean and variance of } x_{t-1} \mid x_t, x_0 \text{, by conditioning}")
 def conditioned(alpha, beta, abar_1, x0, xt):
@@ -43,8 +134,13 @@ def posterior_eps(alpha, beta, abar, abar_1, xt, eps):
     return 1 / sqrt(alpha) * (xt - beta / sqrt(1 - abar) * eps), (1 - abar_1) / (1 - abar) * beta
 
 @ddpm("=", r"\mathrm{qposterior}(x_0, x_t, t, \beta_t)", by="what the sampler calls, for every t")
-def called(x0, xt, beta, T):
-    m, v = zip(*[model.q_posterior(x0, xt, t, beta) for t in range(1, T + 1)]); return array(m), array(v)
+def called(x0, xt, beta, T): return tuple(map(stack, zip(*[model.q_posterior(x0, xt, t, schedule(beta)) for t in range(1, T + 1)])))
+
+@ddpm(r"\frac{1}{\sqrt{1 - \beta_t}}\left(x_t - \frac{\beta_t}{\sqrt{1 - \bar\alpha_t}}\,\epsilon_\theta\right)", let=r"\mu_\theta", covers="ddpm-mean-eps")
+def guessed_mean(beta, xt, abar, eps_hat): return 1 / sqrt(1 - beta) * (xt - beta / sqrt(1 - abar) * eps_hat)
+
+@ddpm("=", r"\operatorname{meanfromeps}(x_t, t, \epsilon_\theta)", by="the posterior's mean, with a guess of the noise in the noise's place")
+def mean_called(xt, eps_hat, beta, T): return model.mean_from_eps(broadcast_to(xt, eps_hat.shape), arange(1, T + 1), eps_hat, schedule(beta))
 
 @ddpm(r"\frac{1}{2\sigma_t^2}\left(\tilde\mu_t - \mu_\theta\right)^2")
 def step_kl(alpha, beta, abar, abar_1, x0, xt, eps_hat, s2):
@@ -54,3 +150,332 @@ def step_kl(alpha, beta, abar, abar_1, x0, xt, eps_hat, s2):
 
 @ddpm("=", r"\frac{\beta_t^2}{2\sigma_t^2\,\alpha_t\,(1 - \bar\alpha_t)}\left(\epsilon - \epsilon_\theta\right)^2", by="both means in the eps form", covers="ddpm-lambda")
 def weighted(alpha, beta, abar, s2, eps, eps_hat): return beta**2 / (2 * s2 * alpha * (1 - abar)) * (eps - eps_hat)**2
+
+@ddpm(r"\frac{\beta_t^2}{2\sigma_t^2\,\alpha_t\,(1 - \bar\alpha_t)}", let=r"\lambda_t", covers="ddpm-lambda")
+def weight(beta, s2, alpha, abar): return beta**2 / (2 * s2 * alpha * (1 - abar))
+
+@ddpm("=", r"\operatorname{weights}(\sigma_t^2, \beta_t)", by="what the bound weighs the steps with")
+def weights_called(s2, beta): return model.weights(s2, schedule(beta))
+
+
+# ---- the sampler's step, and the end of the chain ------------------------------------------------------------------------------------------------------
+sampler = World("a noising chain and the sampler's noise", base=chain,
+    z      = tex(r"z",               real("T")),
+    z_t    = let(r"z_t",             lambda z: concatenate([zeros(1), z[1:]])),                  # none at t = 1
+    abar_T = let(r"\bar\alpha_T",    lambda abar: abar[-1]))
+
+back = Derivation("back", sampler)
+
+@back(r"\frac{1}{\sqrt{\alpha_t}}\left(x_t - \frac{1 - \alpha_t}{\sqrt{1 - \bar\alpha_t}}\,\epsilon_\theta\right) + \sqrt{\sigma_t^2}\, z_t", let="x_{t-1}",
+      covers="diffusion-reverse-kernel alg-ddpm-sampling:2-3")
+def back_step(alpha, xt, abar, eps_hat, s2, z_t): return 1 / sqrt(alpha) * (xt - (1 - alpha) / sqrt(1 - abar) * eps_hat) + sqrt(s2) * z_t
+
+@back("=", r"\operatorname{step}(x_t, t, \epsilon_\theta, z, \sigma_t^2)", by="the sampler's step; whatever z is, none of it is used at t = 1")
+def step_called(xt, eps_hat, z, s2, beta, T): return stack([model.step(xt, t, eps_hat[t - 1], z[t - 1], s2, schedule(beta)) for t in range(1, T + 1)])
+
+@back(r"\log \frac{1}{\sqrt{1 - \bar\alpha_T}} + \frac{1 - \bar\alpha_T + \left(\sqrt{\bar\alpha_T}\, x_0\right)^2}{2} - \frac{1}{2}", let=r"\mathrm{KL}(q(x_T \mid x_0) \,\Vert\, \mathcal{N}(0, 1))",
+      covers="diffusion-prior")
+def to_prior(abar_T, x0): return log(1 / sqrt(1 - abar_T)) + (1 - abar_T + (sqrt(abar_T) * x0)**2) / 2 - 1 / 2
+
+@back("=", r"\operatorname{priorkl}(x_0)", by="the term of the bound that no network changes")
+def prior_called(x0, beta): return model.prior_kl(x0, schedule(beta))
+
+@back("->", r"0", to=to_prior, as_="abar_T", order=1, where=lambda x0: abs(x0) >= 0.5, by="all data end as the same noise", covers="diffusion-terminal-normal")
+def forgotten(): return 0.0
+
+
+# ---- schedules -----------------------------------------------------------------------------------------------------------------------------------------
+noises = World("a schedule",
+    T      = tex("T",                size(1, 6)),
+    first  = tex(r"\beta_1",         unit()),
+    last   = tex(r"\beta_T",         unit()),
+    s      = tex("s",                unit()),
+    t      = let("t",                lambda T: arange(1, T + 1)),
+    u      = let("u_t",              lambda t, T, s: (t / T + s) / (1 + s) * (pi / 2)),
+    u_1    = let("u_{t-1}",          lambda t, T, s: ((t - 1) / T + s) / (1 + s) * (pi / 2)),
+    f      = let("f(t)",             lambda u: cos(u)**2),
+    f_1    = let("f(t-1)",           lambda u_1: cos(u_1)**2),
+    f_0    = let("f(0)",             lambda f_1: f_1[0]),
+    abar   = let(r"\bar\alpha_t",    lambda f, f_1: cumprod(1 - (1 - f / f_1))))
+
+tables = Derivation("tables", noises)
+
+@tables(r"\beta_1 + \frac{t - 1}{T - 1}\left(\beta_T - \beta_1\right)", let=r"\beta_t", where=lambda T: T > 1, covers="diffusion-linear-schedule")
+def line(first, t, T, last): return first + (t - 1) / (T - 1) * (last - first)
+
+@tables("=", r"\operatorname{linear}(T, \beta_1, \beta_T)", by="as many steps of one size", where=lambda T: T > 1)
+def linear_called(T, first, last): return linear(T, first, last)
+
+@tables(r"\frac{f(t)}{f(0)}", let=r"\bar\alpha_t", covers="diffusion-cosine-schedule")
+def cosine_abar(f, f_0): return f / f_0
+
+@tables("=", r"\bar\alpha_t", by="the product of all 1 - beta_s, with beta_s = 1 - f(s) / f(s-1): it telescopes")
+def cosine_product(abar): return abar
+
+@tables(r"\min\left(1 - \frac{f(t)}{f(t-1)},\ 0.999\right)", let=r"\beta_t", covers="diffusion-cosine-schedule")
+def cosine_beta(f, f_1): return minimum(1 - f / f_1, 0.999)
+
+@tables("=", r"\min\left(\frac{\sin(u_t - u_{t-1})\, \sin(u_t + u_{t-1})}{\cos(u_{t-1})^2},\ 0.999\right)", by="a difference of squared cosines is a product: nothing cancels where steps are small")
+def cosine_stable(u, u_1): return minimum(sin(u - u_1) * sin(u + u_1) / cos(u_1)**2, 0.999)
+
+@tables("=", r"\operatorname{cosine}(T, s)", by="the row of the table")
+def cosine_called(T, s): return cosine(T, s)
+
+
+# ---- the bound, on a chain of finitely many states -----------------------------------------------------------------------------------------------------
+def compose(K):
+    """q(x_t | x_0): the products K_1, K_1 K_2, ... [T, S, S]."""
+    out = [K[0]]
+    for t in range(1, K.shape[0]):
+        out.append(out[-1] @ K[t])
+    return stack(out)
+
+def joint(first, K):
+    """q(x_0, ..., x_T) [S, S^T], by one outer product a step."""
+    table = first
+    for t in range(K.shape[0]):
+        table = table[..., None] * K[t]
+    return reshape(table, (len(first), -1))
+
+def evidence_of(last, R):
+    """p(x_0): p(x_T) and then every kernel [S]."""
+    for t in range(R.shape[0] - 1, -1, -1):
+        last = last @ R[t]
+    return last
+
+# A path x_0 .. x_T is a column of x: states [T + 1, S, S^T], x_0 along the second axis. Laws of paths are [S, S^T], sums over the last axis keep x_0.
+paths = World("a chain of finitely many states",
+    S      = size(1, 3),
+    T      = size(1, 3),
+    q_0    = tex(r"q(x_0)",                        simplex("S")),
+    K      = tex(r"K",                             simplex("T", "S", "S")),                                       # K[t-1, x_{t-1}, x_t]
+    R      = tex(r"p_\theta",                      simplex("T", "S", "S")),                                       # R[t-1, x_t, x_{t-1}]
+    p_end  = tex(r"p_{\mathrm{prior}}",            simplex("S")),
+    x      = let(r"x_{0:T}",                       lambda S, T: stack([reshape(arange(S**(T + 1)) // S**(T - t) % S, (S, S**T)) for t in range(T + 1)])),
+    at     = let(r"\tau",                            lambda T: arange(T)[:, None, None]),
+    q_t    = let(r"q(x_t \mid x_{t-1})",           lambda K, at, x: K[at, x[:-1], x[1:]]),                        # [T, S, S^T]
+    q      = let(r"q(x_{1:T} \mid x_0)",           lambda q_t: prod(q_t, 0), covers="diffusion-forward-product"),
+    p_t    = let(r"p_\theta(x_{t-1} \mid x_t)",    lambda R, at, x: R[at, x[1:], x[:-1]]),                        # [T, S, S^T]
+    p_T    = let(r"p(x_T)",                        lambda p_end, x: p_end[x[-1]]),
+    p      = let(r"p_\theta(x_{0:T})",             lambda p_T, p_t: p_T * prod(p_t, 0), covers="diffusion-reverse-joint"),
+    p_x    = let(r"p_\theta(x_0)",                 lambda p_end, R: evidence_of(p_end, R)),
+    p_1    = let(r"p_\theta(x_0 \mid x_1)",        lambda p_t: p_t[0]),
+    p_next = let(r"p_\theta(x_t \mid x_{t+1})",    lambda p_t: p_t[1:]),
+    q_T    = let(r"q(x_T \mid x_{T-1})",           lambda q_t: q_t[-1]),
+    Kbar   = let(r"q(x_t \mid x_0)",               lambda K: compose(K)),                                         # [T, x_0, x_t]
+    marg   = let(r"q(x_t)",                        lambda q_0, K: stack([evidence_of(q_0, flip(K[:t], 0)) for t in range(len(K) + 1)])),      # [T + 1, S]
+    q_end  = let(r"q(x_T)",                        lambda marg, x: marg[-1][x[-1]]),                              # [S, S^T]
+    q_T_0  = let(r"q(x_T \mid x_0)",               lambda Kbar: Kbar[-1]),
+    B      = let(r"q(x_{t-1} \mid x_t)",           lambda K, marg: ratio(marg[:-1, None] * words.T(K), marg[1:, :, None])),       # [T, x_t, x_{t-1}]
+    post   = let(r"q(x_{t-1} \mid x_t, x_0)",      lambda K, Kbar: ratio(Kbar[:-1, :, None] * words.T(K)[1:, None], Kbar[1:, :, :, None])))    # t >= 2
+
+forward = Derivation("forward", paths)
+
+@forward(r"\text{the law of whole paths, grown by one outer product a step}")
+def grown(q_0, K): return joint(q_0, K)
+
+@forward("=", r"q(x_0) \prod_{t=1}^T q(x_t \mid x_{t-1})", by="the next state depends on the last one only", covers="diffusion-forward-joint")
+def forwards(q_0, q_t): return q_0[:, None] * prod(q_t, 0)
+
+@forward("=", r"\prod_{t=1}^T q(x_{t-1} \mid x_t)\, q(x_T)", by="Bayes' rule at every step: read backwards it is a Markov chain too", covers="diffusion-reverse-factorisation")
+def backwards(B, at, x, q_end): return prod(B[at, x[1:], x[:-1]], 0) * q_end
+
+@forward(r"q(x_t)", let=r"q(x_0) K_1 \cdots K_t \text{, one step after another}", covers="alg-diffusion-forward-ancestral:1-2")
+def one_by_one(marg): return marg[1:]
+
+@forward("=", r"\sum_{x_0} q(x_0)\, q(x_t \mid x_0)", by="draw a datum, then its noisy version: in one go", covers="diffusion-marginal")
+def marginal(q_0, Kbar): return sum(q_0[:, None] * Kbar, 1)
+
+bound = Derivation("bound", paths, where=lambda q, p: ((q > 0) == (p > 0)).all())              # the same paths are possible there and back
+
+@bound(r"\log p_\theta(x_0)", let=r"\log p_\theta(x_0)")
+def evidence(p_x): return log(p_x)
+
+@bound("=", r"\log \sum_{x_{1:T}} p_\theta(x_{0:T})", by="marginalisation", covers="diffusion-evidence diffusion-elbo-derivation:1")
+def marginalised(p): return log(sum(p, 1))
+
+@bound("=", r"\log \sum_{x_{1:T}} \frac{p_\theta(x_{0:T})\, q(x_{1:T} \mid x_0)}{q(x_{1:T} \mid x_0)}", by="multiply by one", covers="diffusion-elbo-derivation:2")
+def by_one(p, q): return log(sum(ratio(p * q, q), 1))
+
+@bound("=", r"\log \mathbb{E}_{q(x_{1:T} \mid x_0)}\left[\frac{p_\theta(x_{0:T})}{q(x_{1:T} \mid x_0)}\right]", by="the definition of an expectation", covers="diffusion-elbo-derivation:3")
+def expected(q, p): return log(E(q, ratio(p, q)))
+
+@bound(">=", r"\mathbb{E}_{q(x_{1:T} \mid x_0)}\left[\log \frac{p_\theta(x_{0:T})}{q(x_{1:T} \mid x_0)}\right]", by="Jensen's inequality",
+       gap=lambda q, p, p_x: KL(q, p / p_x[:, None]), covers="diffusion-elbo-derivation:4")
+def jensen(q, p): return E(q, log(ratio(p, q)))
+
+@bound("=", r"\mathbb{E}_{q(x_{1:T} \mid x_0)}\left[\log \frac{p(x_T) \prod_{t=1}^T p_\theta(x_{t-1} \mid x_t)}{\prod_{t=1}^T q(x_t \mid x_{t-1})}\right]", by="the factorisations",
+       covers="diffusion-elbo-derivation:5")
+def factorised(q, p_T, p_t, q_t): return E(q, log(ratio(p_T * prod(p_t, 0), prod(q_t, 0))))
+
+@bound("=", r"\mathbb{E}_{q(x_{1:T} \mid x_0)}\left[\log \frac{p(x_T)\, p_\theta(x_0 \mid x_1) \prod_{t=1}^{T-1} p_\theta(x_t \mid x_{t+1})}{q(x_T \mid x_{T-1}) \prod_{t=1}^{T-1} q(x_t \mid x_{t-1})}\right]",
+       by="split the end factors off, shift the index", covers="diffusion-elbo-derivation:6")
+def ends(q, p_T, p_1, p_next, q_T, q_t): return E(q, log(ratio(p_T * p_1 * prod(p_next, 0), q_T * prod(q_t[:-1], 0))))
+
+@bound("=", r"\mathbb{E}_{q(x_{1:T} \mid x_0)}\left[\log \frac{p(x_T)\, p_\theta(x_0 \mid x_1)}{q(x_T \mid x_{T-1})}\right] + \mathbb{E}_{q(x_{1:T} \mid x_0)}\left[\log \frac{\prod_{t=1}^{T-1} p_\theta(x_t \mid x_{t+1})}{\prod_{t=1}^{T-1} q(x_t \mid x_{t-1})}\right]",
+       by="the logarithm of a product", covers="diffusion-elbo-derivation:7")
+def two_parts(q, p_T, p_1, q_T, p_next, q_t): return E(q, log(ratio(p_T * p_1, q_T))) + E(q, log(ratio(prod(p_next, 0), prod(q_t[:-1], 0))))
+
+@bound("=", r"\mathbb{E}_{q(x_{1:T} \mid x_0)}\left[\log p_\theta(x_0 \mid x_1)\right] + \mathbb{E}_{q(x_{1:T} \mid x_0)}\left[\log \frac{p(x_T)}{q(x_T \mid x_{T-1})}\right] + \mathbb{E}_{q(x_{1:T} \mid x_0)}\left[\sum_{t=1}^{T-1} \log \frac{p_\theta(x_t \mid x_{t+1})}{q(x_t \mid x_{t-1})}\right]",
+       by="logarithms: data, prior, and a step there against a step back", covers="diffusion-elbo-derivation:8")
+def consistency(q, p_1, p_T, q_T, p_next, q_t): return E(q, log(p_1)) + E(q, log(ratio(p_T, q_T))) + E(q, sum(log(ratio(p_next, q_t[:-1])), 0))
+
+@bound("=", r"\operatorname{elbo}(p_\theta(x_{0:T}), q(x_{1:T} \mid x_0))", by="a hierarchical VAE with z_t = x_t whose q has nothing to learn: the same function",
+       covers="diffusion-hvae-special-case")
+def hierarchical(p, q): return latent.elbo(log(p), q)
+
+@bound(r"-\mathbb{E}_{q(x_0)}\left[\log p_\theta(x_0)\right]", let=r"\text{nats a datum costs}")
+def cost(q_0, p_x): return -E(q_0, log(p_x))
+
+@bound("<=", r"\mathbb{E}_{q(x_0)} \mathbb{E}_{q(x_{1:T} \mid x_0)}\left[-\log \frac{p_\theta(x_{0:T})}{q(x_{1:T} \mid x_0)}\right]", by="the same bound with its sign turned, averaged over data",
+       gap=lambda q_0, q, p, p_x: E(q_0, KL(q, p / p_x[:, None])), covers="diffusion-variational-bound")
+def L(q_0, q, p): return E(q_0, E(q, -log(ratio(p, q))))
+
+@bound("=", r"\mathbb{E}_{q(x_0)}\left[\mathrm{KL}(q(x_T \mid x_0) \,\Vert\, p_{\mathrm{prior}}) + \sum_{t=2}^T \mathbb{E}_{q(x_t \mid x_0)} \mathrm{KL}(q(x_{t-1} \mid x_t, x_0) \,\Vert\, p_\theta) - \mathbb{E}_{q(x_{1:T} \mid x_0)} \log p_\theta(x_0 \mid x_1)\right]",
+       by="Bayes' rule turns each step round, given x_0; what is left telescopes")
+def three_terms(q_0, q_T_0, p_end, Kbar, post, R, q, p_1): return E(q_0, KL(q_T_0, p_end) + sum(E(Kbar[1:], KL(post, R[1:, None])), 0) - E(q, log(p_1)))
+
+
+# ---- the bound, on normal data with a linear network ---------------------------------------------------------------------------------------------------
+def markov(first, var, a, c, noise):
+    """Mean [T + 1], covariance and its inverse of y_0 ~ N(first, var), y_i = a_i y_{i-1} + c_i + N(0, noise_i)."""
+    n, var = len(a) + 1, concatenate([var * ones(1), noise])
+    N = eye(n) - eye(n, k=-1) * concatenate([a, zeros(1)])
+    M = inv(N)
+    return M @ concatenate([first * ones(1), c]), (M * var) @ M.T, (N.T / var) @ N
+
+normal = World("normal data and a network that is linear in x_t", base=sampler,
+    T      = size(1, 4),
+    m      = tex(r"m",                   real()),
+    v      = tex(r"v",                   positive()),
+    k      = tex(r"k_t",                 real("T")),
+    d      = tex(r"d_t",                 real("T")),
+    V      = let(r"V",                   lambda abar, v: abar * v + 1 - abar),                                         # variances of x_t, x_{t-1}
+    V_1    = let(r"V_{t-1}",             lambda abar_1, v: abar_1 * v + 1 - abar_1),
+    k_star = let(r"k^*",                 lambda abar, V: sqrt(1 - abar) / V),
+    d_star = let(r"d^*",                 lambda k_star, abar, m: -k_star * sqrt(abar) * m),
+    v_star = let(r"v^*",                 lambda alpha, beta, V_1: 1 / (alpha / beta + 1 / V_1)),
+    a_p    = let(r"a_\theta",            lambda alpha, beta, abar, k: (1 - beta * k / sqrt(1 - abar)) / sqrt(alpha)),  # mu_theta = a x_t + c
+    c_p    = let(r"c_\theta",            lambda alpha, beta, abar, d: -beta * d / sqrt(1 - abar) / sqrt(alpha)),
+    mu_q   = let(r"\mu_q",               lambda m, v, alpha, beta: markov(m, v, sqrt(alpha), 0 * beta, beta)[0]),
+    S_q    = let(r"\Sigma_q",            lambda m, v, alpha, beta: markov(m, v, sqrt(alpha), 0 * beta, beta)[1]),
+    mu_p   = let(r"\mu_p",               lambda a_p, c_p, s2: flip(markov(0, 1, flip(a_p), flip(c_p), flip(s2))[0])),
+    S_p    = let(r"\Sigma_p",            lambda a_p, c_p, s2: flip(markov(0, 1, flip(a_p), flip(c_p), flip(s2))[1])),
+    J_p    = let(r"J_p",                 lambda a_p, c_p, s2: flip(markov(0, 1, flip(a_p), flip(c_p), flip(s2))[2])),          # the inverse of Sigma_p
+    lam    = let(r"\lambda_t",           lambda beta, s2, alpha, abar: beta**2 / (2 * s2 * alpha * (1 - abar))),
+    miss   = let(r"\mathbb{E}\left(\epsilon - \epsilon_\theta\right)^2", lambda k, d, m, v, abar: (k * sqrt(abar) * m + d)**2 + (1 - k * sqrt(1 - abar))**2 + k**2 * abar * v),
+    nodes  = let(r"\text{nodes}",        lambda: sqrt(3) * array([1., 0, 0, 0, 0, -1])),                               # with a normal's moments up to the fifth
+    x0s    = let(r"x_0^{1:N}",           lambda m, v, nodes: reshape(repeat(sqrt(v) * nodes + m, 6), (18, 2))),         # 18 images of two pixels, all pairs
+    es     = let(r"\epsilon^{1:N}",      lambda nodes: reshape(broadcast_to(nodes, (6, 6)), (18, 2))))                  # of nodes among them
+
+linear_net = Derivation("linear_net", normal)
+
+@linear_net(r"\frac{1}{\frac{\alpha_t}{\beta_t} + \frac{1}{V_{t-1}}}", let=r"v^* \text{, the variance of } x_{t-1} \mid x_t")
+def true_variance(alpha, beta, V_1): return 1 / (alpha / beta + 1 / V_1)
+
+@linear_net("<=", r"\beta_t", by="of all data with variance at most 1 it is largest for N(0, 1)", where=lambda v: v <= 1,
+            gap=lambda alpha, beta, V_1: beta**2 * (1 - V_1) / (alpha * V_1 + beta), tight=dict(v=lambda v: 0 * v + 1), covers="diffusion-noise-variance-choice")
+def at_most(beta): return beta
+
+@linear_net(">=", r"\frac{1 - \bar\alpha_{t-1}}{1 - \bar\alpha_t}\,\beta_t", to=true_variance, by="and smallest for data in one point", tight=dict(v=lambda v: 0 * v),
+            covers="diffusion-noise-variance-choice")
+def no_less(abar_1, abar, beta): return (1 - abar_1) / (1 - abar) * beta
+
+@linear_net(r"\left(\beta_t,\ \frac{1 - \bar\alpha_{t-1}}{1 - \bar\alpha_t}\,\beta_t\right)")
+def choices(beta, abar_1, abar): return beta, (1 - abar_1) / (1 - abar) * beta
+
+@linear_net("=", r"\operatorname{VARIANCES}(\beta_t)", by="the table that models choose from")
+def variances_called(beta): return tuple(choose(schedule(beta)) for choose in model.VARIANCES.values())
+
+@linear_net(r"\frac{1}{2}\left(\operatorname{tr}(J_p \Sigma_q) + (\mu_p - \mu_q)^\top J_p (\mu_p - \mu_q) - (T + 1) - \log\det J_p - \log\det \Sigma_q\right) + \frac{1}{2}\left(1 + \log 2 \pi v\right)",
+            let=r"L = \mathrm{KL}(q(x_{0:T}) \,\Vert\, p_\theta(x_{0:T})) + \mathrm{H}(q(x_0))")
+def normal_bound(J_p, S_q, mu_p, mu_q, T, v): return 1 / 2 * (trace(J_p @ S_q) + (mu_p - mu_q) @ J_p @ (mu_p - mu_q) - (T + 1) - logdet(J_p) - logdet(S_q)) + 1 / 2 * (1 + log(2 * pi * v))
+
+@linear_net("=", r"\operatorname{priorkl}(x_0^{1:N}) + \sum_{t=1}^T \operatorname{steploss}(x_0^{1:N}, t, \epsilon^{1:N})", by="term by term, as models are measured: means over the batch are exact, and a sum over two pixels is twice one")
+def terms(x0s, es, k, d, s2, beta, T):
+    s = schedule(beta)
+    return mean(model.prior_kl(x0s, s)) / 2 + sum(stack([mean(model.step_loss(lambda x, t: k[t - 1] * x + d[t - 1], x0s, t, es, s2, s)) for t in range(1, T + 1)])) / 2
+
+@linear_net(">=", r"\frac{1}{2}\left(1 + \log 2 \pi v\right) + \frac{1}{2}\left(\bar\alpha_T m^2 + V_T - 1 - \log V_T\right)", to=normal_bound,
+            by="every step undone exactly: the entropy of the data, and what x_T still is of them", tight=dict(k="k_star", d="d_star", s2="v_star"))
+def best_bound(v, abar_T, m, V): return 1 / 2 * (1 + log(2 * pi * v)) + 1 / 2 * (abar_T * m**2 + V[-1] - 1 - log(V[-1]))
+
+@linear_net("= + const", r"\sum_{t=1}^T \lambda_t\, \mathbb{E}\left(\epsilon - \epsilon_\theta\right)^2", to=normal_bound, vary="k d", by="all that the network changes: squared misses, weighted, t = 1 among them",
+            tol=(1e-10, "two joint laws that lie far apart: the bound is a difference of large numbers"), covers="ddpm-weighted-objective")
+def weighted_sum(lam, miss): return sum(lam * miss)
+
+@linear_net(r"\frac{1}{T}\sum_{t=1}^T \mathbb{E}\left(\epsilon - \epsilon_\theta\right)^2", let=r"L_{\mathrm{simple}}", covers="ddpm-lsimple diffusion-unconditional-model-loss")
+def simple(T, miss): return 1 / T * sum(miss)
+
+@linear_net("argmin", r"-k_t \sqrt{\bar\alpha_t}\, m", of=simple, over="d", by="the mean of the noise is 0")
+def best_offset(k, abar, m): return -k * sqrt(abar) * m
+
+@linear_net("argmin", r"\frac{\sqrt{1 - \bar\alpha_t} - d_t \sqrt{\bar\alpha_t}\, m}{V_t + \bar\alpha_t m^2}", of=simple, over="k",
+            by="the regression of epsilon on x_t: with the best offset k* = sqrt(1 - abar) / V, so that the network is E[epsilon | x_t]")
+def best_slope(abar, d, m, V): return (sqrt(1 - abar) - d * sqrt(abar) * m) / (V + abar * m**2)
+
+@linear_net("=", r"\operatorname{simpleloss}(x_0^{1:N}, t, \epsilon^{1:N})", to=simple, by="what training lowers: a step for every image of two pixels")
+def simple_called(x0s, es, k, d, beta, T):
+    t = repeat(arange(1, T + 1), 18)
+    x, eps = (reshape(broadcast_to(a, (T, 18, 2)), (-1, 2)) for a in (x0s, es))
+    return 1 / 2 * model.simple_loss(lambda x, t: k[t - 1][:, None] * x + d[t - 1][:, None], x, t, eps, schedule(beta))
+
+@linear_net(r"\nabla_{k_t} \frac{1}{T} \sum_{t=1}^T \left(\left(k_t \sqrt{\bar\alpha_t}\, m + d_t\right)^2 + \left(1 - k_t \sqrt{1 - \bar\alpha_t}\right)^2 + k_t^2\, \bar\alpha_t v\right)", let=r"\nabla_{k_t} L_{\mathrm{simple}}")
+def slope(T, k, abar, m, d, v): return words.D(lambda k: 1 / T * sum((k * sqrt(abar) * m + d)**2 + (1 - k * sqrt(1 - abar))**2 + k**2 * abar * v), k)
+
+@linear_net("=", r"\operatorname{grad}(\operatorname{simpleloss})(k_t)", by="the step that training takes, by reverse mode", covers="alg-ddpm-training:1-4")
+def slope_called(x0s, es, k, d, beta, T):
+    t = repeat(arange(1, T + 1), 18)
+    x, eps = (reshape(broadcast_to(a, (T, 18, 2)), (-1, 2)) for a in (x0s, es))
+    return autodiff.grad(lambda k: 1 / 2 * model.simple_loss(lambda x, t: k[t - 1][:, None] * x + d[t - 1][:, None], x, t, eps, schedule(beta)))(k)
+
+@linear_net(r"\left(\mu_p|_{0},\ \Sigma_p|_{0} - \sigma_t^2|_{t=1}\right)", let=r"\text{mean and variance of } \mathbb{E}\left[x_0 \mid x_1\right] \text{ under } p_\theta")
+def no_last_noise(mu_p, S_p, s2): return mu_p[0], S_p[0, 0] - s2[0]
+
+@linear_net("=", r"\operatorname{sample}(x_T, z_{T:2})", by="Algorithm 2, from x_T = 0 and then with each of its normals set to 1 alone: it is linear in them", covers="alg-ddpm-sampling:1-4")
+def algorithm(k, d, s2, beta, T):
+    one = eye(T + 1)
+    x_0 = model.sample(lambda x, t: k[t - 1] * x + d[t - 1], one[0], lambda t: one[t - 1] if t > 1 else 1e9, s2, schedule(beta))
+    return x_0[-1], sum((x_0[:-1] - x_0[-1])**2)
+
+
+# ---- guidance ------------------------------------------------------------------------------------------------------------------------------------------
+def log_normal(x, m, v):
+    return -(x - m)**2 / (2 * v) - log(2 * pi * v) / 2
+
+labelled = World("a normal law for every label",
+    Y     = size(1, 3),
+    p_y   = tex(r"p(y)",                  simplex("Y")),
+    m     = tex(r"m_y",                   real("Y")),
+    v     = tex(r"v_y",                   positive("Y")),
+    xt    = tex(r"x_t",                   real()),
+    abar  = tex(r"\bar\alpha_t",          unit()),
+    w     = tex(r"w",                     real()),
+    g_x_y = let(r"\nabla \log p(x_t \mid y)",   lambda xt, m, v: words.D(lambda x: log_normal(x, m, v), xt)),
+    g_x   = let(r"\nabla \log p(x_t)",          lambda xt, m, v, p_y: words.D(lambda x: log(sum(p_y * exp(log_normal(x, m, v)))), xt)),
+    g_y_x = let(r"\nabla \log p(y \mid x_t)",   lambda xt, m, v, p_y: words.D(lambda x: log(p_y * exp(log_normal(x, m, v)) / sum(p_y * exp(log_normal(x, m, v)))), xt)),
+    eps_y = let(r"\epsilon_\theta(x_t, y)",     lambda abar, g_x_y: -sqrt(1 - abar) * g_x_y),
+    eps_0 = let(r"\epsilon_\theta(x_t)",        lambda abar, g_x: -sqrt(1 - abar) * g_x))
+
+guidance = Derivation("guidance", labelled, where=lambda p_y: (p_y > 0).all())
+
+@guidance(r"\nabla \log p(x_t \mid y)")
+def score_of_class(g_x_y): return g_x_y
+
+@guidance("=", r"\nabla \log p(x_t) + \nabla \log p(y \mid x_t)", by="Bayes' rule; p(y) has no slope in x", covers="classifier-guidance")
+def by_classifier(g_x, g_y_x): return g_x + g_y_x
+
+@guidance(r"-\sqrt{1 - \bar\alpha_t}\left(\nabla \log p(x_t \mid y) + w\, \nabla \log p(y \mid x_t)\right)", let=r"\hat\epsilon \text{, of } p(x \mid y)\, p(y \mid x)^w")
+def sharper(abar, g_x_y, w, g_y_x): return -sqrt(1 - abar) * (g_x_y + w * g_y_x)
+
+@guidance("=", r"\epsilon_\theta(x_t, y) - w \sqrt{1 - \bar\alpha_t}\, \nabla \log p(y \mid x_t)", by="epsilon is the score times -sqrt(1 - abar)")
+def pushed(eps_y, w, abar, g_y_x): return eps_y - w * sqrt(1 - abar) * g_y_x
+
+@guidance("=", r"(1 + w)\, \epsilon_\theta(x_t, y) - w\, \epsilon_\theta(x_t)", by="the classifier's slope is the difference of two scores: no classifier is needed", covers="classifier-free-guidance")
+def free(w, eps_y, eps_0): return (1 + w) * eps_y - w * eps_0
+
+@guidance("=", r"\epsilon_\theta(x_t) + (1 + w) \left(\epsilon_\theta(x_t, y) - \epsilon_\theta(x_t)\right)", by="other sources call s = 1 + w the scale")
+def scaled(eps_0, w, eps_y): return eps_0 + (1 + w) * (eps_y - eps_0)
+
+@guidance("=", r"\operatorname{guided}(\epsilon_\theta(x_t, y), \epsilon_\theta(x_t), w)", by="what samplers call")
+def free_called(eps_y, eps_0, w): return model.guided(eps_y, eps_0, w)

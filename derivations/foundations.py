@@ -206,5 +206,8 @@ def euclid(dx, y_A, y_B): return sqrt(sum(dx)**2 + (y_B - y_A)**2)
 def variation(y, y_A, y_B, dx):
     return D(lambda y: sum(sqrt(dx**2 + (concatenate([y, stack([y_B])]) - concatenate([stack([y_A]), y]))**2)), y)
 
+@curve("=", r"\frac{\Delta y}{\sqrt{\Delta x^2 + \Delta y^2}} - \frac{\Delta y}{\sqrt{\Delta x^2 + \Delta y^2}}", by="how steep the piece before is, less the piece after")
+def turning(dx, dy): return (dy / sqrt(dx**2 + dy**2))[:-1] - (dy / sqrt(dx**2 + dy**2))[1:]
+
 @curve("root", r"y^*", of=variation, over="y", by="Euler and Lagrange: every piece has the same slope")
 def stationary(straight): return straight

@@ -98,9 +98,9 @@ class Line:
         """Do the conditions hold there?"""
         return all(bool(np.all(host(s.call(where))[0])) for where in (self.derivation.where, self.where) if where)
 
-    def check(self, s, f=None):
-        """What the line claims of the line before, in one sample, with f in the line's place: an Outcome."""
-        return RELATIONS[self.relation].check(self, s, f or self.f)
+    def check(self, s):
+        """What the line claims of the line before, in one sample: an Outcome."""
+        return RELATIONS[self.relation].check(self, s, self.f)
 
 
 def _one_of(name, table, what):
@@ -179,12 +179,12 @@ def _check(line, n):
     return Report(line, len(pool), tested, residual, problem, tested - fails)
 
 
-def outcome(line, s, f=None):
+def outcome(line, s):
     """What a check finds; shapes that differ are a failure of it."""
     try:
-        return line.check(s, f)
+        return line.check(s)
     except ShapesDiffer:
-        return Outcome(FAILS, np.inf, line.to.value(s), host(s.call(f or line.f)))
+        return Outcome(FAILS, np.inf, line.to.value(s), host(s.call(line.f)))
 
 
 def counterexample(line, status=FAILS):

@@ -205,33 +205,41 @@ def few(line):
 
 
 def of_line(line):
-    """The verdicts on the mutants of a line's own code."""
-    if line.relation in (None, "!="):
+    """The verdicts on the mutants of a line's own code: on the line itself, or, where it starts a chain, on those that are
+    compared with it."""
+    if line.relation == "!=":
         return []
     with quiet():
-        pool   = samples(line)
+        checks = [line] if line.relation else [other for other in line.derivation.lines
+                                               if other.to is line and other.relation != "!="]
+        tried  = [(check, s) for check in checks for s in samples(check)]
         groups = shapes(line, line.world.draw(WORLDS))
         known  = {**vars(words), **line.f.__globals__}
-        return [_of_line(line, mutant, pool, known) for mutant in mutants(line.f, groups, PER_LINE, known)]
+        return [_of_line(line, mutant, tried, known) for mutant in mutants(line.f, groups, PER_LINE, known)]
 
 
-def _of_line(line, mutant, pool, known):
-    f, crashed = types.FunctionType(mutant.code, known), False
-    for s in pool:
+def _of_line(line, mutant, tried, known):
+    f, original, crashed = types.FunctionType(mutant.code, known), line.f, False
+    for check, s in tried:
         try:
-            found = line.check(s, f)
+            line.f = f
+            found  = check.check(s if check is line else s.put())
         except Exception:                       # whatever a wrong formula may raise
             crashed = True
             continue
+        finally:
+            line.f = original
         if found.status == FAILS:
             return Verdict(line.id, mutant.change, KILLED, s, found)
     if crashed:
         return Verdict(line.id, mutant.change, CRASHED)
-    same  = all(_alike(host(s.call(f)), line.value(s)) for s in pool)
+    pool  = [s for _, s in tried]
+    same  = all(_alike(host(s.call(f)), host(s.call(line.f))) for s in pool)
     names = {*_arguments(f), *line.letters}
     free  = same and all(_alike(host(t.call(f)), host(t.call(line.f)))
                          for i, s in enumerate(pool[-FREE:]) for t in [s.free(names, i)])
-    return Verdict(line.id, mutant.change, PROVEN if free else SAME if same else WEAK)
+    proven = free or same and line.relation is None         # that a head may be written so too is what its chain claims
+    return Verdict(line.id, mutant.change, PROVEN if proven else SAME if same else WEAK)
 
 
 def _arguments(f):

@@ -1,2 +1,2 @@
 """The game: a generator against a discriminator."""
-from scratch.gans.objectives import critic_loss
+from scratch.gans.objectives import GENERATOR_LOSSES, critic_loss

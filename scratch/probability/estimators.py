@@ -13,18 +13,23 @@ from scratch.autodiff import logsumexp, stop_gradient
 
 
 def reparameterise(mu, log_var, eps):
-    """z = mu + sigma eps, a draw from N(mu, diag e^log_var) that can be differentiated.  [estimators.made_called]"""
+    """mu + sigma eps [..., D]: a draw of N(mu, diag e^log_var), with gradients.           [estimators.made_called]"""
     return mu + xp.exp(log_var / 2) * eps
 
 
 def score_surrogate(log_q, f, baseline=0.0):
-    """mean of (f - b) log q(z_n) [...]: its gradient estimates that of E_q[f]. The baseline b, a number or [..., N], may
-    not depend on the draw it stands beside; f and b carry no gradient.                   [estimators.score_called]"""
+    """mean of (f - b) log q(z_n) [...]: its gradient estimates that of E_q[f].           [estimators.score_called]
+
+    The baseline b, a number or [..., N], may not depend on the draw beside it; neither f nor b carries a gradient.
+    """
     return xp.mean(stop_gradient(f - baseline) * log_q, axis=-1)
 
 
 def leave_one_out(f):
-    """The mean of the N - 1 other values beside each: a baseline [..., N]. N of at least 2.    [estimators.loo_called]"""
+    """The mean of the other N - 1 values beside each, a baseline [..., N].                 [estimators.loo_called]
+
+    Raises ValueError where N is below 2.
+    """
     N = f.shape[-1]
     if N < 2:
         raise ValueError(f"f has {N} draw in its last axis; leaving one out needs at least 2.")
@@ -32,10 +37,11 @@ def leave_one_out(f):
 
 
 def log_mean_exp(log_w, axis=-1):
-    """log (1/N sum w_n) in nats, exact near 0 too, where log(1/N) + logsumexp cancels.     [estimators.naive_called]"""
-    top  = stop_gradient(xp.max(log_w, axis=axis, keepdims=True))
-    top  = xp.where(xp.isfinite(top), top, 0)
-    rise = xp.mean(xp.expm1(log_w - top), axis=axis)                # mean of w / max w, less 1: between 1/N - 1 and 0
-    near = rise > -1 / 2
+    """log (1/N sum w_n) in nats, stable near 0 too, where logsumexp - log N cancels.   [estimators.naive_called]"""
+    top    = stop_gradient(xp.max(log_w, axis=axis, keepdims=True))
+    finite = xp.isfinite(top)
+    top    = xp.where(finite, top, 0)
+    rise   = xp.mean(xp.expm1(xp.where(finite, log_w, 0) - top), axis=axis)     # mean of w / max w, less 1
+    near   = xp.all(finite, axis=axis) & (rise > -1 / 2)
     return xp.where(near, xp.sum(top, axis=axis) + xp.log1p(xp.where(near, rise, 0)),
                     logsumexp(log_w, axis=axis) - math.log(log_w.shape[axis]))
