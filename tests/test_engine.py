@@ -39,7 +39,7 @@ def test_four_worlds_in_five_are_generic_and_the_rest_holds_corners():
     generic = [s for s in pool if s["X"] >= 2 and (s.given["p"] > 0).all() and s.given["b"] != 0]
     assert len(pool) == 300 and 0.03 < zero < 0.3 and point and len(generic) > 0.7 * len(pool)
     assert min(collections.Counter(s["X"] for s in pool).values()) > 5 and any(s["X"] == 1 for s in pool)
-    assert len({s.given["p"].tobytes() for s in pool}) > 75 and len({float(s.given["b"]) for s in pool}) > 25
+    assert len({s.given["p"].tobytes() for s in pool}) > 150 and len({float(s.given["b"]) for s in pool}) > 25
 
 
 def test_the_same_worlds_come_again_and_letters_follow_what_was_put():
@@ -150,7 +150,7 @@ def in_relation(relation, f=None):
 def test_the_relation_holds(relation):
     line   = in_relation(relation)
     report = lines.check(line)
-    assert not report.wrong and report.tested > 50
+    assert not report.wrong and report.tested > 35
     for backend in ("strict",):
         with use(backend):
             assert not lines.check(line, 10).wrong

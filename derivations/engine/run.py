@@ -94,8 +94,8 @@ def _leave_at_once():
 
 
 def merged(found):
-    """One row for every function: a mutant that the lines of one topic kill is dead."""
-    order = [mutate.KILLED, mutate.WEAK, mutate.LISTED, mutate.SAME, mutate.PROVEN, mutate.CRASHED]
+    """One row for every function: a mutant that the lines of one page kill is dead."""
+    order = [mutate.KILLED, mutate.CRASHED, mutate.WEAK, mutate.LISTED, mutate.SAME, mutate.PROVEN]
     rows  = {}
     for row in found:
         known = rows.setdefault(row.id, dataclasses.replace(row, lines=[], mutants={}))

@@ -36,6 +36,13 @@ class Kind:
     moves:   Callable = None                    # a little step away from v, inside: a list of arrays
     other:   Callable = None                    # another value of the same kind: for "= + const"
 
+    def numbers(self, sizes, corner):
+        """The integers that a world may have for it, the simplest first; in a corner most often the lowest, or 0."""
+        high = sizes[self.high] - 1 if isinstance(self.high, str) else self.high
+        some = [k for k in range(self.low, high + 1) if corner or self.generic(k)]
+        rare = [max(self.low, 0)] * (len(some) if corner and self.dims else 0)
+        return rare + sorted(some, key=lambda k: (abs(k), k < 0))
+
 
 @dataclasses.dataclass(frozen=True)
 class Letter:
@@ -117,8 +124,12 @@ def positive(*dims):
 
 
 def invertible(dim):
-    """Square matrices far from singular: multiples of 1/8 between -3 and 3, and 7 I."""
-    return Kind((dim, dim), -24, 24, make=lambda k: k / 8 + 7 * np.eye(len(k)))
+    """Square matrices far from singular: multiples of 1/8 between -3 and 3, and 7 I; half of them turn space round."""
+    def make(k):
+        a = k / 8 + 7 * np.eye(len(k))
+        a[0] *= 1 - 2 * (k[0, 0] % 2)
+        return a
+    return Kind((dim, dim), -24, 24, make=make)
 
 
 def _coordinates(v, inside, h=1e-4):
@@ -138,6 +149,7 @@ class World:
     def __init__(self, name, base=None, **letters):
         self.name    = name
         self.letters = dict(base.letters if base else {})
+        self.home    = {**(base.home if base else {}), **dict.fromkeys(letters, name)}      # which world a letter is of
         for symbol, letter in letters.items():
             self.letters[symbol] = letter if isinstance(letter, Letter) else Letter(symbol, kind=letter)
         for symbol, letter in self.letters.items():
@@ -166,23 +178,29 @@ class World:
         return [name for name, letter in self.letters.items() if name in needed and letter.kind]
 
     def strategy(self, corners=True):
-        """A Hypothesis strategy of samples, without corners if told so."""
+        """A Hypothesis strategy of samples, without corners if told so: one integer says which sizes, and whether it is a
+        corner, then every byte is a number of a letter. Both shrink to what is simplest."""
         from hypothesis import assume, strategies as st
+        sizes  = {name: letter.kind for name, letter in self.letters.items() if letter.is_size}
+        others = {name: letter.kind for name, letter in self.letters.items() if letter.kind and not letter.is_size}
+        shapes = math.prod(kind.high - kind.low + 1 for kind in sizes.values())
 
         @st.composite
         def worlds(draw):
-            corner, values = corners and draw(st.integers(0, CORNERS - 1)) == CORNERS - 1, {}
-            for name, letter in self.letters.items():
-                if not letter.kind:
-                    continue
-                kind  = letter.kind
-                high  = values[kind.high] - 1 if isinstance(kind.high, str) else kind.high
-                shape = tuple(values[d] if isinstance(d, str) else d for d in kind.dims)
-                some  = [k for k in range(kind.low, high + 1) if kind.generic(k)]
-                rare  = [kind.low if kind.low >= 0 else 0] * (3 if corner and shape else 0)
-                one   = st.sampled_from(rare + _by_size(range(kind.low, high + 1) if corner else some))
-                many  = draw(st.lists(one, min_size=math.prod(shape), max_size=math.prod(shape)))
-                values[name] = kind.make(np.reshape(np.asarray(many, dtype=int), shape))
+            which, rest = divmod(draw(st.integers(0, (CORNERS if corners else 1) * shapes - 1)), shapes)
+            corner, values, many = which == CORNERS - 1, {}, {}
+            for name, kind in sizes.items():
+                rest, i = divmod(rest, kind.high - kind.low + 1)
+                options = kind.numbers(values, corner)
+                values[name] = options[i % len(options)]
+            for name, kind in others.items():
+                many[name] = math.prod(values.get(d, d) for d in kind.dims)
+            total = sum(many.values())
+            drawn = iter(draw(st.binary(min_size=total, max_size=total)))
+            for name, kind in others.items():
+                options = kind.numbers(values, corner)
+                picked  = [options[next(drawn) % len(options)] for _ in range(many[name])]
+                values[name] = kind.make(np.reshape(np.asarray(picked, dtype=int), [values.get(d, d) for d in kind.dims]))
             sample = Sample(self, values, corner)
             assume(corner or sample.is_generic())
             return sample
@@ -214,11 +232,6 @@ class World:
             return find(self.strategy(corners=False), wrong, settings=few)
         except NoSuchExample:
             return find(self.strategy(), wrong, settings=few)
-
-
-def _by_size(integers):
-    """The integers, the simplest first: what Hypothesis shrinks to."""
-    return sorted(integers, key=lambda k: (abs(k), k < 0))
 
 
 class Sample:

@@ -9,4 +9,4 @@ from backends import xp
 def elbo(log_p_xz, q):
     """E_q[log p(x, z) - log q(z | x)] in nats [...]; -inf where q has mass and p has none.       [elbo.called]"""
     some = q > 0
-    return xp.sum(xp.where(some, q * (log_p_xz - xp.log(xp.where(some, q, 1))), 0), axis=-1)
+    return xp.sum(q * xp.where(some, log_p_xz - xp.log(xp.where(some, q, 1)), 0), axis=-1)

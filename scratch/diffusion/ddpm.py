@@ -31,6 +31,8 @@ def at(a, t, x):
         return a[check_integer(t, "t", 1, T) - 1].astype(x.dtype)
     if t.dtype.kind not in "iu":
         raise TypeError(f"t holds {t.dtype}; expected integers from 1 to {T}.")
+    if t.shape != x.shape[:1]:
+        raise ValueError(f"t has shape {t.shape}; expected {x.shape[:1]}, a step for each sample of x.")
     if backend().name == "numpy" and xp.any((t < 1) | (t > T)):
         raise ValueError(f"t={t.tolist()} has steps out of range; expected integers from 1 to {T}.")
     a_t = xp.where((t < 1) | (t > T), math.nan, a[xp.clip(t, 1, T) - 1]).astype(x.dtype)

@@ -55,10 +55,12 @@ def schedule(beta):
     if not xp.all((beta > 0) & (beta < 1)):
         i, b = next((i, b) for i, b in enumerate(to_host(beta).tolist()) if not 0 < b < 1)
         raise ValueError(f"beta[{i}]={b}; expected a number inside (0, 1), at every step.")
-    beta     = beta.astype("float64")
-    log_abar = xp.cumsum(xp.log1p(-beta))
-    abar     = xp.exp(log_abar)
-    vbar     = -xp.expm1(log_abar)
+    beta      = beta.astype("float64")
+    log_alpha = xp.log1p(-beta)
+    log_abar  = xp.cumsum(log_alpha)
+    log_abar  = log_abar + xp.cumsum(log_alpha - xp.diff(log_abar, prepend=0))      # what those additions rounded off
+    abar      = xp.exp(log_abar)
+    vbar      = -xp.expm1(log_abar)
     if not abar[-1] > 0:
         raise ValueError(f"beta leaves abar_T = 0 after T={beta.size} steps; expected less noise: the steps may have "
                          "at most about 700 = -log abar_T together.")

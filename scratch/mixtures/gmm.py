@@ -58,7 +58,7 @@ COVARIANCES = {
 
 # ---- the math --------------------------------------------------------------------------------------------------------
 def log_joint(x, log_pi, mu, Sigma):
-    """log p(x_n, k) = log pi_k + log N(x_n; mu_k, Sigma_k), in nats.                            [N, K]"""
+    """log p(x_n, k) = log pi_k + log N(x_n; mu_k, Sigma_k), in nats [N, K].               [mixtures.joint_called]"""
     L     = xp.linalg.cholesky(Sigma)                                                          # [K, D, D]
     d     = xp.swapaxes(x - mu[:, None], 1, 2)                                                 # [K, D, N]
     y     = xp.linalg.solve_triangular(L, d, lower=True)                                       # [K, D, N]
@@ -67,14 +67,14 @@ def log_joint(x, log_pi, mu, Sigma):
 
 
 def responsibilities(x, log_pi, mu, Sigma):
-    """The E step: r_nk = p(k | x_n) [N, K], and log p(x_n) in nats [N]."""
+    """The E step: r_nk = p(k | x_n) [N, K], and log p(x_n) in nats [N].               [mixtures.posterior_called]"""
     log_p_xk = log_joint(x, log_pi, mu, Sigma)
     return softmax(log_p_xk, axis=1), logsumexp(log_p_xk, axis=1)
 
 
 def maximise(x, r, mu, covariance="full", floor=0.0):
     """The M step: log_pi, mu, Sigma. Sums are taken around the old means mu, so that data far from 0 lose nothing, and
-    a component without points stays where it is."""
+    a component without points stays where it is.                                      [mixtures.covariances_called]"""
     N_k, mu, S = map(xp.stack, zip(*(_moments(x, r[:, k], mu[k]) for k in range(mu.shape[0]))))
     pi = N_k / x.shape[0]
     return _log(pi), mu, COVARIANCES[covariance][0](S, pi, floor)
@@ -83,21 +83,22 @@ def maximise(x, r, mu, covariance="full", floor=0.0):
 def _moments(x, r_k, mu_k):
     """N_k [], mu_k [D] and S_k [D, D] of one component."""
     N_k  = xp.sum(r_k)
-    mu_k = mu_k + r_k @ (x - mu_k) / _or_one(N_k)
+    mu_k = mu_k + r_k @ (x - mu_k) / _or_inf(N_k)
     d    = x - mu_k
-    return N_k, mu_k, (r_k * d.T) @ d / _or_one(N_k)
+    return N_k, mu_k, (r_k * d.T) @ d / _or_inf(N_k)
 
 
-def _or_one(N_k):
-    return xp.where(N_k > 0, N_k, 1)
+def _or_inf(N_k):
+    """N_k, and infinity of a component without points: sums over them, divided by it, are 0."""
+    return xp.where(N_k > 0, N_k, math.inf)
 
 
-def em_step(x, log_pi, mu, Sigma, covariance="full", floor=0.0):
+def em_step(x, log_pi, mu, Sigma, covariance="full", floor=0.0, block=None):
     """One E and one M step, and sum_n log p(x_n) of the old parameters: `responsibilities` and `maximise` in blocks of
-    points, so that memory does not grow with N K D, and no waiting for the device.
+    points, `block` at a time, so that memory does not grow with N K D, and no waiting for the device.
 
     Both steps work on y = W (x - mu), which is standard normal under component k: what the M step needs are the moments
-    of y, small numbers whatever the data's offset and scale.
+    of y, small numbers whatever the data's offset and scale.                            [mixtures.stepped_called]
     """
     N, D = x.shape
     K    = mu.shape[0]
@@ -108,11 +109,10 @@ def em_step(x, log_pi, mu, Sigma, covariance="full", floor=0.0):
     log_weight = log_pi - D / 2 * log_2pi - _half_log_det(L)                                   # [K]
 
     log_lik, R, M = 0.0, 0.0, 0.0
-    step = max(16, 4 * backend().block // (K * D))
-    for n in range(0, N, step):
+    for n in range(0, N, step := block or max(16, 4 * backend().block // (K * D))):
         x1      = x[n:n + step].T - c[:, None]                                                 # [D, B]
         x1      = xp.concatenate([x1, xp.ones((1, x1.shape[1]), dtype=x1.dtype)])              # [D + 1, B]
-        y       = xp.reshape(xp.reshape(A, (K * D, D + 1)) @ x1, (K, D, -1))                   # [K, D, B]
+        y       = xp.reshape(xp.reshape(A, (K * D, D + 1)) @ x1, (K, D, x1.shape[1]))          # [K, D, B]
         log_pxk = log_weight[:, None] - xp.einsum("kdb,kdb->kb", y, y) / 2                     # [K, B]
         log_px  = logsumexp(log_pxk, axis=0)                                                   # [B]
         r       = xp.exp(log_pxk - log_px)                                                     # [K, B]
@@ -121,7 +121,7 @@ def em_step(x, log_pi, mu, Sigma, covariance="full", floor=0.0):
         M       = M + (r[:, None] * y) @ xp.swapaxes(y, 1, 2)                                  # sum r y y^T
 
     N_k  = R[:, D]
-    some = _or_one(N_k)
+    some = _or_inf(N_k)
     m    = (A @ R[:, :, None])[:, :, 0] / some[:, None]                                        # mean of y  [K, D]
     S    = L @ (M / some[:, None, None] - m[:, :, None] * m[:, None, :]) @ xp.swapaxes(L, 1, 2)
     mu   = mu + (L @ m[:, :, None])[:, :, 0]
@@ -176,7 +176,7 @@ def start(x, K, stream, covariance="full", floor=0.0, steps=100):
     for _ in range(steps):
         r   = nearest(x, mu)
         N_k = xp.sum(r, axis=0)[:, None]
-        old, mu = mu, xp.where(N_k > 0, r.T @ x / _or_one(N_k), mu)
+        old, mu = mu, xp.where(N_k > 0, r.T @ x / _or_inf(N_k), mu)
         if bool(xp.all(mu == old)):
             break
     return maximise(x, nearest(x, mu), mu, covariance, floor)

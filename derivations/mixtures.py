@@ -1,0 +1,388 @@
+"""Mixtures of Gaussians and EM.   Dempster, Laird and Rubin 1977   world: a few points and a mixture: all sums are exact
+
+Which component did a point come from? If we knew, fitting would be counting. Guess it, softly; count; guess again.
+"""
+from derivations import Derivation, World, let, positive, real, simplex, size, tex
+from derivations.engine.words import D, E, KL, T, broadcast_to, det, diagonal, eigh, exp, eye, inv, log, logdet, maximum, pi, ratio, reshape, sqrt, stack, sum, trace
+from scratch.autodiff import grad
+from scratch.mixtures import gmm
+
+
+def N(x, mu, Sigma):
+    """The normal density of every point under every component [N, K]."""
+    d = x[:, None] - mu
+    return exp(-(d[..., None, :] @ inv(Sigma) @ d[..., None])[..., 0, 0] / 2) / sqrt(det(2 * pi * Sigma))
+
+
+def KL_N(m, S, mu, Sigma):
+    """KL(N(m, S) || N(mu, Sigma)) of every component [K]."""
+    d = (m - mu)[..., None]
+    return (trace(inv(Sigma) @ (S + d @ T(d)), axis1=1, axis2=2) - S.shape[-1] + logdet(Sigma) - logdet(S)) / 2
+
+
+points = World("points and a mixture",
+    N         = size(1, 4),
+    K         = size(1, 2),
+    D         = size(1, 3),
+    x         = tex(r"x_n",            real("N", "D")),
+    pi_       = tex(r"\pi_k",          simplex("K"), covers="mog-convex-combination"),
+    mu        = tex(r"\mu_k",          real("K", "D")),
+    A         = tex(r"A_k",            real("K", "D", "D")),
+    eps       = tex(r"\epsilon",       positive()),                                                  # the least variance
+    r         = tex(r"r_{nk}",         simplex("N", "K")),                                           # any responsibilities
+    lam       = tex(r"\lambda",        real()),
+    Sigma     = let(r"\Sigma_k",       lambda A, eps: eps * eye(A.shape[-1]) + A @ T(A)),
+    p         = let(r"p(x_n)",         lambda x, pi_, mu, Sigma: sum(pi_ * N(x, mu, Sigma), 1), covers="mog-density"),
+    N_k       = let(r"N_k",            lambda r: sum(r, 0), covers="mog-effective-count alg-em-gmm:2"),
+    S         = let(r"S_k",            lambda x, r, mu, N_k: ratio(sum(r[..., None, None] * (x[:, None] - mu)[..., None] * (x[:, None] - mu)[..., None, :], 0), N_k[:, None, None])),
+    ell       = let(r"\ell_k",         lambda S: eigh(S)[0]),
+    V         = let(r"V_k",            lambda S: eigh(S)[1]),
+    mu_new    = let(r"\mu_k^{\prime}",  lambda mu, r, x, N_k: mu + ratio(sum(r[..., None] * (x[:, None] - mu), 0), N_k[:, None])))
+
+guessed = World("points, a mixture and its posterior", base=points,
+    gamma     = let(r"\gamma_{nk}",    lambda x, pi_, mu, Sigma, p: ratio(pi_ * N(x, mu, Sigma), p[:, None]), covers="mog-responsibility alg-em-gmm:1"))
+
+# ---- what is to be made large ----------------------------------------------------------------------------------------
+mixture = Derivation("mixture", guessed)
+
+@mixture(r"\sum_n \log \sum_k \pi_k\, \mathcal{N}(x_n; \mu_k, \Sigma_k)", let=r"\mathcal{L}(\pi, \mu, \Sigma)", covers="mog-loglik")
+def likelihood(x, pi_, mu, Sigma): return sum(log(sum(pi_ * N(x, mu, Sigma), 1)))
+
+@mixture("=", r"\sum_n \operatorname{responsibilities}(x_n, \log \pi, \mu, \Sigma)", by="what EM reports, in the log domain")
+def likelihood_called(x, pi_, mu, Sigma): return sum(gmm.responsibilities(x, log(pi_), mu, Sigma)[1])
+
+@mixture(r"\log \pi_k\, \mathcal{N}(x_n; \mu_k, \Sigma_k)", let=r"\log p(x_n, k)")
+def joint(x, pi_, mu, Sigma): return log(pi_ * N(x, mu, Sigma))
+
+@mixture("=", r"\log \pi_k - \frac{\log \det(2 \pi \Sigma_k)}{2} - \frac{(x_n - \mu_k)^{\top} \Sigma_k^{-1} (x_n - \mu_k)}{2}", by="the logarithm of the normal density")
+def joint_log(x, pi_, mu, Sigma): return log(pi_) - logdet(2 * pi * Sigma) / 2 - ((x[:, None] - mu)[..., None, :] @ inv(Sigma) @ (x[:, None] - mu)[..., None])[..., 0, 0] / 2
+
+@mixture("=", r"\operatorname{logjoint}(x_n, \log \pi, \mu, \Sigma)", by="by a triangular factor of each covariance")
+def joint_called(x, pi_, mu, Sigma): return gmm.log_joint(x, log(pi_), mu, Sigma)
+
+@mixture(r"\gamma_{nk}", let=r"p(k \mid x_n)")
+def posterior(gamma): return gamma
+
+@mixture("=", r"\operatorname{responsibilities}(x_n, \log \pi, \mu, \Sigma)", by="Bayes' rule as a softmax: the E step")
+def posterior_called(x, pi_, mu, Sigma): return gmm.responsibilities(x, log(pi_), mu, Sigma)[0]
+
+# ---- where it is flat ------------------------------------------------------------------------------------------------
+@mixture(r"\nabla_{\mu_k} \sum_n \log \sum_k \pi_k\, \mathcal{N}(x_n; \mu_k, \Sigma_k)", covers="mog-mean-stationarity:1")
+def mean_gradient(x, pi_, mu, Sigma): return D(lambda mu: sum(log(sum(pi_ * N(x, mu, Sigma), 1))), mu)
+
+@mixture("=", r"\sum_n \frac{\pi_k\, \mathcal{N}(x_n; \mu_k, \Sigma_k)}{p(x_n)}\, \Sigma_k^{-1} (x_n - \mu_k)", by="differentiate the logarithm, the sum, the exponential: the posterior appears",
+         covers="mog-mean-stationarity:2")
+def mean_gradient_posterior(x, pi_, mu, Sigma, p): return sum((pi_ * N(x, mu, Sigma) / p[:, None])[..., None] * (inv(Sigma) @ (x[:, None] - mu)[..., None])[..., 0], 0)
+
+@mixture("=", r"\nabla_{\mu_k} \sum_n \operatorname{responsibilities}(x_n, \log \pi, \mu, \Sigma)", by="the same by our own autodiff")
+def mean_gradient_called(x, pi_, mu, Sigma): return grad(lambda mu: sum(gmm.responsibilities(x, log(pi_), mu, Sigma)[1]))(mu)
+
+@mixture(r"\nabla_{\Sigma_k} \sum_n \log \sum_k \pi_k\, \mathcal{N}(x_n; \mu_k, \Sigma_k)")
+def covariance_gradient(x, pi_, mu, Sigma): return D(lambda Sigma: sum(log(sum(pi_ * N(x, mu, Sigma), 1))), Sigma)
+
+@mixture("=", r"\sum_n \gamma_{nk}\, \frac{\Sigma_k^{-1} (x_n - \mu_k) (x_n - \mu_k)^{\top} \Sigma_k^{-1} - \Sigma_k^{-1}}{2}",
+         by="the derivative of log det is the inverse, that of the inverse is minus two of them")
+def covariance_gradient_posterior(x, mu, Sigma, gamma): return sum(gamma[..., None, None] * (inv(Sigma) @ (x[:, None] - mu)[..., None] @ (x[:, None] - mu)[..., None, :] @ inv(Sigma) - inv(Sigma)) / 2, 0)
+
+@mixture("=", r"\nabla_{\Sigma_k} \sum_n \operatorname{responsibilities}(x_n, \log \pi, \mu, \Sigma)", by="the same by our own autodiff")
+def covariance_gradient_called(x, pi_, mu, Sigma): return grad(lambda Sigma: sum(gmm.responsibilities(x, log(pi_), mu, Sigma)[1]))(Sigma)
+
+@mixture(r"\nabla_{\pi_k} \left[\sum_n \log \sum_k \pi_k\, \mathcal{N}(x_n; \mu_k, \Sigma_k) + \lambda \left(\sum_k \pi_k - 1\right)\right]")
+def weight_gradient(x, pi_, mu, Sigma, lam): return D(lambda pi_: sum(log(sum(pi_ * N(x, mu, Sigma), 1))) + lam * (sum(pi_) - 1), pi_)
+
+@mixture("=", r"\sum_n \frac{\mathcal{N}(x_n; \mu_k, \Sigma_k)}{\sum_k \pi_k\, \mathcal{N}(x_n; \mu_k, \Sigma_k)} + \lambda", by="the weights have to sum to 1: a multiplier",
+         covers="mog-weight-stationarity")
+def weight_gradient_multiplier(x, mu, Sigma, pi_, lam): return sum(N(x, mu, Sigma) / sum(pi_ * N(x, mu, Sigma), 1)[:, None], 0) + lam
+
+@mixture(r"\sum_k \pi_k \left(\sum_n \frac{\mathcal{N}(x_n; \mu_k, \Sigma_k)}{p(x_n)} + \lambda\right)")
+def multiplied(pi_, x, mu, Sigma, p, lam): return sum(pi_ * (sum(N(x, mu, Sigma) / p[:, None], 0) + lam))
+
+@mixture("=", r"N + \lambda", by="the posterior of every point sums to 1, and so do the weights")
+def multiplied_sum(N, lam): return N + lam
+
+@mixture("root", r"-N", of=multiplied_sum, over="lam", by="where all derivatives vanish, so does this sum", covers="mog-weight-stationarity")
+def multiplier(N): return -N
+
+@mixture("!=", r"0", slip="N8", to=multiplied, by="S1 prints the derivative of the likelihood alone as 0", reading="at any multiplier, in particular 0")
+def weight_printed(): return 0
+
+# ---- components that are alike stay alike ----------------------------------------------------------------------------
+alike = World("components that are alike", base=guessed,
+    m   = tex(r"m",         real("D")),
+    B   = tex(r"B",         real("D", "D")),
+    mu  = let(r"\mu_k",     lambda m, pi_: broadcast_to(m, (len(pi_), len(m)))),
+    A   = let(r"A_k",       lambda B, pi_: broadcast_to(B, (len(pi_), *B.shape))))
+
+start = Derivation("start", alike)
+
+@start(r"\gamma_{nk}")
+def alike_posterior(gamma): return gamma
+
+@start("=", r"\pi_k", by="equal densities cancel: from such a start EM learns one Gaussian", covers="em-initialisation-matters")
+def alike_weights(pi_, gamma): return broadcast_to(pi_, gamma.shape)
+
+# ---- if we knew the components ---------------------------------------------------------------------------------------
+bound = Derivation("bound", guessed, where=lambda pi_: (pi_ > 0).all())
+
+@bound(r"\sum_n \log p(x_n)")
+def evidence(p): return sum(log(p))
+
+@bound(">=", r"\sum_n \mathbb{E}_{r_{nk}}\left[\log \frac{\pi_k\, \mathcal{N}(x_n; \mu_k, \Sigma_k)}{r_{nk}}\right]", let=r"\mathcal{F}(r, \pi, \mu, \Sigma)",
+       by="Jensen: any responsibilities give a lower bound", tight=dict(r="gamma"), gap=lambda r, gamma: sum(KL(r, gamma)))
+def lower_bound(r, pi_, x, mu, Sigma): return sum(E(r, log(ratio(pi_ * N(x, mu, Sigma), r))))
+
+@bound("argmax", r"\gamma_{nk}", of=lower_bound, over="r", by="the E step: the best responsibilities are the posterior")
+def e_step(gamma): return gamma
+
+@bound(r"\sum_n \mathbb{E}_{r_{nk}}\left[\log \pi_k\, \mathcal{N}(x_n; \mu_k, \Sigma_k)\right]", let=r"\mathcal{Q}(\pi, \mu, \Sigma)")
+def surrogate(r, pi_, x, mu, Sigma): return sum(E(r, log(pi_ * N(x, mu, Sigma))))
+
+@bound("=", r"\sum_k N_k \left(\log \pi_k - \frac{\log \det(2 \pi \Sigma_k) + \operatorname{tr}(\Sigma_k^{-1} S_k)}{2}\right)", by="of the points only the counts and the scatters matter")
+def surrogate_of_scatters(N_k, pi_, Sigma, S): return sum(N_k * (log(pi_) - (logdet(2 * pi * Sigma) + trace(inv(Sigma) @ S, axis1=1, axis2=2)) / 2))
+
+some = lambda N_k: (N_k > 0).all()                                                                   # every component has points
+
+@bound("argmax", r"\frac{N_k}{N}", of=surrogate, over="pi_", where=some, by="the M step: for fixed responsibilities, the best weights", covers="mog-weight-update alg-em-gmm:5")
+def best_weights(N_k, N): return N_k / N
+
+@bound("argmax", r"\frac{\sum_n r_{nk}\, x_n}{N_k}", of=surrogate, over="mu", where=some, by="the best means, whatever the covariances", covers="mog-mean-update alg-em-gmm:3")
+def best_means(r, x, N_k): return sum(r[..., None] * x[:, None], 0) / N_k[:, None]
+
+@bound("argmax", r"V_k \sqrt{\max(\ell_k - \epsilon, 0)}", of=surrogate, over="A", where=some, by="the best covariances above the least variance")
+def best_factors(V, ell, eps): return V * sqrt(maximum(ell - eps, 0))[:, None, :]
+
+# ---- the same by derivatives -----------------------------------------------------------------------------------------
+@bound(r"\nabla_{\mu_k} \sum_n \mathbb{E}_{r_{nk}}\left[\log \pi_k\, \mathcal{N}(x_n; \mu_k, \Sigma_k)\right]")
+def slope_mean(r, pi_, x, mu, Sigma): return D(lambda mu: sum(E(r, log(pi_ * N(x, mu, Sigma)))), mu)
+
+@bound("=", r"\sum_n r_{nk}\, \Sigma_k^{-1} (x_n - \mu_k)", by="only the exponent depends on the mean", covers="mog-mean-stationarity")
+def slope_mean_sum(r, Sigma, x, mu): return sum(r[..., None] * (inv(Sigma) @ (x[:, None] - mu)[..., None])[..., 0], 0)
+
+@bound("root", r"\frac{\sum_n r_{nk}\, x_n}{N_k}", of=slope_mean_sum, over="mu", where=some, by="the covariance drops out", covers="mog-mean-stationarity:3")
+def mean_update(r, x, N_k): return sum(r[..., None] * x[:, None], 0) / N_k[:, None]
+
+@bound(r"2 \Sigma_k \left(\nabla_{\Sigma_k} \sum_n \mathbb{E}_{r_{nk}}\left[\log \pi_k\, \mathcal{N}(x_n; \mu_k, \Sigma_k)\right]\right) \Sigma_k")
+def slope_covariance(Sigma, r, pi_, x, mu): return 2 * Sigma @ D(lambda Sigma: sum(E(r, log(pi_ * N(x, mu, Sigma)))), Sigma) @ Sigma
+
+@bound("=", r"\sum_n r_{nk} (x_n - \mu_k) (x_n - \mu_k)^{\top} - N_k \Sigma_k", by="an inverse stands on both sides of the slope",
+       tol=(1e-10, "a covariance may be 600 times as wide one way as another, and stands on both sides of its inverse"))
+def slope_covariance_sum(r, x, mu, N_k, Sigma): return sum(r[..., None, None] * (x[:, None] - mu)[..., None] * (x[:, None] - mu)[..., None, :], 0) - N_k[:, None, None] * Sigma
+
+@bound("root", r"\frac{\sum_n r_{nk} (x_n - \mu_k) (x_n - \mu_k)^{\top}}{N_k}", of=slope_covariance_sum, over="Sigma", where=some, by="what stands between the inverses has to vanish",
+       covers="mog-cov-stationarity mog-cov-update alg-em-gmm:4")
+def covariance_update(r, x, mu, N_k): return sum(r[..., None, None] * (x[:, None] - mu)[..., None] * (x[:, None] - mu)[..., None, :], 0) / N_k[:, None, None]
+
+@bound(r"\nabla_{\pi_k} \left[\sum_n \mathbb{E}_{r_{nk}}\left[\log \pi_k\right] + \lambda \left(\sum_k \pi_k - 1\right)\right]")
+def slope_weight(r, pi_, lam): return D(lambda pi_: sum(E(r, log(pi_))) + lam * (sum(pi_) - 1), pi_)
+
+@bound("=", r"\frac{N_k}{\pi_k} + \lambda", by="the logarithm's derivative")
+def slope_weight_sum(N_k, pi_, lam): return N_k / pi_ + lam
+
+@bound("root", r"-\frac{N_k}{\lambda}", of=slope_weight_sum, over="pi_", where=lambda N_k, lam: (N_k > 0).all() & (lam != 0), by="with the multiplier -N: the share of the points")
+def weight_update(N_k, lam): return -N_k / lam
+
+# ---- the M step that runs --------------------------------------------------------------------------------------------
+@bound(r"\log \frac{N_k}{N}")
+def weights(N_k, N): return log(N_k / N)
+
+@bound("=", r"\operatorname{maximise}(x, r, \mu)_{\log \pi}", by="the M step's first result")
+def weights_called(x, r, mu): return gmm.maximise(x, r, mu)[0]
+
+@bound(r"\frac{\sum_n r_{nk}\, x_n}{N_k}")
+def means(r, x, N_k): return sum(r[..., None] * x[:, None], 0) / N_k[:, None]
+
+@bound("=", r"\mu_k + \frac{\sum_n r_{nk} (x_n - \mu_k)}{N_k}", where=some, by="around the old mean: data far from 0 lose nothing, and a component without points stays")
+def means_around(mu, r, x, N_k): return mu + ratio(sum(r[..., None] * (x[:, None] - mu), 0), N_k[:, None])
+
+@bound("=", r"\operatorname{maximise}(x, r, \mu)_{\mu}", by="the M step's second result")
+def means_called(x, r, mu): return gmm.maximise(x, r, mu)[1]
+
+@bound(r"\frac{\sum_n r_{nk} (x_n - \mu_k^{\prime}) (x_n - \mu_k^{\prime})^{\top}}{N_k}")
+def covariances(r, x, mu_new, N_k): d = x[:, None] - mu_new; return ratio(sum(r[..., None, None] * d[..., None] * d[..., None, :], 0), N_k[:, None, None])
+
+@bound("=", r"S_k - (\mu_k^{\prime} - \mu_k) (\mu_k^{\prime} - \mu_k)^{\top}", by="around any other point the scatter is larger, by the square of the way")
+def covariances_around(S, mu_new, mu): return S - (mu_new - mu)[..., None] * (mu_new - mu)[..., None, :]
+
+@bound("=", r"\operatorname{maximise}(x, r, \mu)_{\Sigma}", by="the M step's third result, around the new means")
+def covariances_called(x, r, mu): return gmm.maximise(x, r, mu)[2]
+
+# ---- families of covariances -----------------------------------------------------------------------------------------
+@bound(r"\epsilon I_D + V_k \max(\ell_k - \epsilon, 0) V_k^{\top}", where=some)
+def full(eps, D, V, ell): return eps * eye(D) + V * maximum(ell - eps, 0)[:, None, :] @ T(V)
+
+@bound("=", r"V_k \max(\ell_k, \epsilon) V_k^{\top}", by="eigenvalues below the least variance are raised to it, the others stay")
+def full_raised(V, ell, eps): return V * maximum(ell, eps)[:, None, :] @ T(V)
+
+@bound("=", r"\operatorname{full}(S_k, \frac{N_k}{N}, \epsilon)", by="the M step's covariances")
+def full_called(S, N_k, N, eps): return gmm.COVARIANCES["full"][0](S, N_k / N, eps)
+
+one_for_all = World("one covariance for all components", base=points,
+    B   = tex(r"B",         real("D", "D")),
+    A   = let(r"A_k",       lambda B, pi_: broadcast_to(B, (len(pi_), *B.shape))),
+    S_w = let(r"S",         lambda N_k, N, S: sum((N_k / N)[:, None, None] * S, 0)),
+    l_w = let(r"\ell",      lambda S_w: eigh(S_w)[0]),
+    V_w = let(r"V",         lambda S_w: eigh(S_w)[1]))
+
+tied = Derivation("tied", one_for_all, where=lambda N_k, pi_: ((N_k > 0) & (pi_ > 0)).all())
+
+@tied(r"\sum_n \mathbb{E}_{r_{nk}}\left[\log \pi_k\, \mathcal{N}(x_n; \mu_k, \Sigma_k)\right]")
+def tied_surrogate(r, pi_, x, mu, Sigma): return sum(E(r, log(pi_ * N(x, mu, Sigma))))
+
+@tied("=", r"\sum_k N_k \left(\log \pi_k - \frac{\log \det(2 \pi \Sigma_k) + \operatorname{tr}(\Sigma_k^{-1} S_k)}{2}\right)", by="of the points only the counts and the scatters matter")
+def tied_scatters(N_k, pi_, Sigma, S): return sum(N_k * (log(pi_) - (logdet(2 * pi * Sigma) + trace(inv(Sigma) @ S, axis1=1, axis2=2)) / 2))
+
+@tied("argmax", r"V \sqrt{\max(\ell - \epsilon, 0)}", of=tied_scatters, over="B", by="the scatters of all components count together")
+def tied_best(V_w, l_w, eps): return V_w * sqrt(maximum(l_w - eps, 0))
+
+@tied(r"V \max(\ell, \epsilon) V^{\top}")
+def tied_raised(V_w, l_w, eps, S): return broadcast_to(V_w * maximum(l_w, eps) @ T(V_w), S.shape)
+
+@tied("=", r"\operatorname{tied}(S_k, \frac{N_k}{N}, \epsilon)", by="the M step's covariances")
+def tied_called(S, N_k, N, eps): return gmm.COVARIANCES["tied"][0](S, N_k / N, eps)
+
+axes = World("a variance for every axis", base=points,
+    a   = tex(r"a_k",       real("K", "D")),
+    A   = let(r"A_k",       lambda a: a[..., None] * eye(a.shape[-1])))
+
+diagonals = Derivation("diagonal", axes, where=lambda N_k, pi_: ((N_k > 0) & (pi_ > 0)).all())
+
+@diagonals(r"\sum_n \mathbb{E}_{r_{nk}}\left[\log \pi_k\, \mathcal{N}(x_n; \mu_k, \Sigma_k)\right]")
+def diagonal_surrogate(r, pi_, x, mu, Sigma): return sum(E(r, log(pi_ * N(x, mu, Sigma))))
+
+@diagonals("=", r"\sum_k N_k \left(\log \pi_k - \frac{\log \det(2 \pi \Sigma_k) + \operatorname{tr}(\Sigma_k^{-1} S_k)}{2}\right)", by="of the points only the counts and the scatters matter")
+def diagonal_scatters(N_k, pi_, Sigma, S): return sum(N_k * (log(pi_) - (logdet(2 * pi * Sigma) + trace(inv(Sigma) @ S, axis1=1, axis2=2)) / 2))
+
+@diagonals("argmax", r"\sqrt{\max(\operatorname{diag} S_k - \epsilon, 0)}", of=diagonal_scatters, over="a", by="every axis for itself")
+def diagonal_best(S, eps): return sqrt(maximum(diagonal(S, axis1=1, axis2=2) - eps, 0))
+
+@diagonals(r"\Sigma_k")
+def diagonal_family(Sigma): return Sigma
+
+@diagonals("=", r"\left(\epsilon + a_k^2\right) I_D", by="above the least variance, along the axes")
+def diagonal_above(eps, a, D): return (eps + a**2)[..., None] * eye(D)
+
+@diagonals(r"\max(\operatorname{diag} S_k, \epsilon) I_D")
+def diagonal_raised(S, eps, D): return maximum(diagonal(S, axis1=1, axis2=2), eps)[..., None] * eye(D)
+
+@diagonals("=", r"\operatorname{diagonal}(S_k, \frac{N_k}{N}, \epsilon)", by="the M step's covariances")
+def diagonal_called(S, N_k, N, eps): return gmm.COVARIANCES["diagonal"][0](S, N_k / N, eps)
+
+balls = World("one variance for every component", base=points,
+    b   = tex(r"b_k",       real("K")),
+    A   = let(r"A_k",       lambda b, D: b[:, None, None] * eye(D)))
+
+spheres = Derivation("spherical", balls, where=lambda N_k, pi_: ((N_k > 0) & (pi_ > 0)).all())
+
+@spheres(r"\sum_n \mathbb{E}_{r_{nk}}\left[\log \pi_k\, \mathcal{N}(x_n; \mu_k, \Sigma_k)\right]")
+def spherical_surrogate(r, pi_, x, mu, Sigma): return sum(E(r, log(pi_ * N(x, mu, Sigma))))
+
+@spheres("=", r"\sum_k N_k \left(\log \pi_k - \frac{\log \det(2 \pi \Sigma_k) + \operatorname{tr}(\Sigma_k^{-1} S_k)}{2}\right)", by="of the points only the counts and the scatters matter")
+def spherical_scatters(N_k, pi_, Sigma, S): return sum(N_k * (log(pi_) - (logdet(2 * pi * Sigma) + trace(inv(Sigma) @ S, axis1=1, axis2=2)) / 2))
+
+@spheres("argmax", r"\sqrt{\max\left(\frac{\operatorname{tr} S_k}{D} - \epsilon, 0\right)}", of=spherical_scatters, over="b", by="the mean of the axes' variances")
+def spherical_best(S, D, eps): return sqrt(maximum(trace(S, axis1=1, axis2=2) / D - eps, 0))
+
+@spheres(r"\Sigma_k")
+def spherical_family(Sigma): return Sigma
+
+@spheres("=", r"\left(\epsilon + b_k^2\right) I_D", by="above the least variance, the same along all axes")
+def spherical_above(eps, b, D): return (eps + b**2)[:, None, None] * eye(D)
+
+@spheres(r"\max\left(\frac{\operatorname{tr} S_k}{D}, \epsilon\right) I_D")
+def spherical_raised(S, D, eps): return maximum(trace(S, axis1=1, axis2=2) / D, eps)[:, None, None] * eye(D)
+
+@spheres("=", r"\operatorname{spherical}(S_k, \frac{N_k}{N}, \epsilon)", by="the M step's covariances")
+def spherical_called(S, N_k, N, eps): return gmm.COVARIANCES["spherical"][0](S, N_k / N, eps)
+
+# ---- one step never lowers the likelihood ----------------------------------------------------------------------------
+step = World("one step of EM", base=points,
+    r         = let(r"\gamma_{nk}",            lambda x, pi_, mu, Sigma, p: ratio(pi_ * N(x, mu, Sigma), p[:, None])),       # the E step
+    pi_new    = let(r"\pi_k^{\prime}",         lambda N_k, N: N_k / N),
+    S_new     = let(r"S_k^{\prime}",           lambda S, mu_new, mu: S - (mu_new - mu)[..., None] * (mu_new - mu)[..., None, :]),
+    Sigma_new = let(r"\Sigma_k^{\prime}",      lambda S_new, eps: (eigh(S_new)[1] * maximum(eigh(S_new)[0], eps)[:, None, :]) @ T(eigh(S_new)[1])),
+    gamma_new = let(r"\gamma_{nk}^{\prime}",   lambda x, pi_new, mu_new, Sigma_new: ratio(pi_new * N(x, mu_new, Sigma_new), sum(pi_new * N(x, mu_new, Sigma_new), 1)[:, None])))
+
+em = Derivation("em", step)
+
+@em(r"\left(\nabla_{\mu_k} \sum_n \log \sum_k \pi_k\, \mathcal{N}(x_n; \mu_k, \Sigma_k),\ \nabla_{\Sigma_k} \sum_n \log \sum_k \pi_k\, \mathcal{N}(x_n; \mu_k, \Sigma_k)\right)")
+def slopes(x, pi_, mu, Sigma): return D(lambda mu: sum(log(sum(pi_ * N(x, mu, Sigma), 1))), mu), D(lambda Sigma: sum(log(sum(pi_ * N(x, mu, Sigma), 1))), Sigma)
+
+@em("=", r"\left(\nabla_{\mu_k} \sum_n \mathbb{E}_{\gamma_{nk}}\left[\log \pi_k\, \mathcal{N}(x_n; \mu_k, \Sigma_k)\right],\ \nabla_{\Sigma_k} \sum_n \mathbb{E}_{\gamma_{nk}}\left[\log \pi_k\, \mathcal{N}(x_n; \mu_k, \Sigma_k)\right]\right)",
+    by="with the responsibilities held at the old parameters, the surrogate has the likelihood's slope there", where=lambda pi_: (pi_ > 0).all())
+def slopes_surrogate(r, pi_, x, mu, Sigma): return D(lambda mu: sum(E(r, log(pi_ * N(x, mu, Sigma)))), mu), D(lambda Sigma: sum(E(r, log(pi_ * N(x, mu, Sigma)))), Sigma)
+
+@em(r"\sum_n \log \sum_k \pi_k^{\prime}\, \mathcal{N}(x_n; \mu_k^{\prime}, \Sigma_k^{\prime})")
+def raised(pi_new, x, mu_new, Sigma_new): return sum(log(sum(pi_new * N(x, mu_new, Sigma_new), 1)))
+
+@em(">=", r"\sum_n \mathbb{E}_{\gamma_{nk}}\left[\log \frac{\pi_k^{\prime}\, \mathcal{N}(x_n; \mu_k^{\prime}, \Sigma_k^{\prime})}{\gamma_{nk}}\right]", by="the bound at the new parameters: it lacks what the next E step will gain",
+    gap=lambda r, gamma_new: sum(KL(r, gamma_new)))
+def raised_bound(r, pi_new, x, mu_new, Sigma_new): return sum(E(r, log(ratio(pi_new * N(x, mu_new, Sigma_new), r))))
+
+@em(">=", r"\sum_n \log p(x_n)", by="the old bound touched here; the M step gains the divergences of the old weights and components from the new, and more where the least variance holds",
+    gap=lambda N, N_k, pi_new, pi_, mu_new, Sigma_new, mu, Sigma, S_new: N * KL(pi_new, pi_) + sum(N_k * (KL_N(mu_new, Sigma_new, mu, Sigma) + trace((inv(Sigma) - inv(Sigma_new)) @ (S_new - Sigma_new), axis1=1, axis2=2) / 2)))
+def old(p): return sum(log(p))
+
+@em("<=", r"\sum_n \log \sum_k \pi_k^{\prime}\, \mathcal{N}(x_n; \mu_k^{\prime}, \Sigma_k^{\prime})", by="so a step never lowers the likelihood; what it gains is what both steps gain", covers="alg-em-gmm",
+    gap=lambda r, gamma_new, pi_new, pi_, x, mu_new, Sigma_new, mu, Sigma: sum(KL(r, gamma_new)) + sum(E(r, log(ratio(pi_new * N(x, mu_new, Sigma_new), pi_ * N(x, mu, Sigma))))))
+def never_falls(pi_new, x, mu_new, Sigma_new): return sum(log(sum(pi_new * N(x, mu_new, Sigma_new), 1)))
+
+# ---- the step that runs ----------------------------------------------------------------------------------------------
+@em(r"\left(\log \pi_k^{\prime},\ \mu_k^{\prime},\ \Sigma_k^{\prime},\ \sum_n \log p(x_n)\right)")
+def stepped(pi_new, mu_new, Sigma_new, p): return log(pi_new), mu_new, Sigma_new, sum(log(p))
+
+@em("=", r"\operatorname{emstep}(x, \log \pi, \mu, \Sigma, \epsilon)", by="both steps at once, in blocks of points")
+def stepped_called(x, pi_, mu, Sigma, eps): new, total = gmm.em_step(x, log(pi_), mu, Sigma, "full", eps); return *new, total
+
+@em("=", r"\operatorname{emstep}(x, \log \pi, \mu, \Sigma, \epsilon, K)", by="a few points at a time: the moments of the blocks add up", to=stepped)
+def stepped_in_blocks(x, pi_, mu, Sigma, eps, K): new, total = gmm.em_step(x, log(pi_), mu, Sigma, "full", eps, K); return *new, total
+
+@em(r"\operatorname{maximise}(x, \gamma, \mu, \epsilon) \text{ of the four families}")
+def families(x, r, mu, eps): return tuple(part for family in gmm.COVARIANCES for part in gmm.maximise(x, r, mu, family, eps))
+
+@em("=", r"\operatorname{emstep}(x, \log \pi, \mu, \Sigma, \epsilon) \text{ of the four families}", by="the same for every family")
+def families_called(x, pi_, mu, Sigma, eps): return tuple(part for family in gmm.COVARIANCES for part in gmm.em_step(x, log(pi_), mu, Sigma, family, eps)[0])
+
+# ---- two bumps, or one? ----------------------------------------------------------------------------------------------
+def n(x, mu, s):
+    """The normal density on the line."""
+    return exp(-(x - mu)**2 / (2 * s**2)) / sqrt(2 * pi * s**2)
+
+
+line = World("two components on the line",
+    x    = tex(r"x",        real()),
+    mu_1 = tex(r"\mu_1",    real()),
+    mu_2 = tex(r"\mu_2",    real()),
+    s    = tex(r"s",        positive()),
+    m    = let(r"m",        lambda mu_1, mu_2: (mu_1 + mu_2) / 2))
+
+bumps = Derivation("bumps", line)
+
+@bumps(r"\frac{n(x; \mu_1, s) + n(x; \mu_2, s)}{2}", let=r"p(x)")
+def two(x, mu_1, mu_2, s): return (n(x, mu_1, s) + n(x, mu_2, s)) / 2
+
+@bumps("=", r"\exp \operatorname{responsibilities}(x)", by="two equal weights")
+def two_called(x, mu_1, mu_2, s): half = ratio(s, 2 * s); return exp(gmm.responsibilities(reshape(x, (1, 1)), log(stack([half, half])), stack([mu_1, mu_2])[:, None], broadcast_to(s**2, (2, 1, 1)))[1][0])
+
+@bumps(r"\nabla_x \left(-\frac{x - \mu_1}{s^2}\right)", let=r"\nabla_x \nabla_x \log n(x; \mu_1, s)")
+def one_bump(x, mu_1, s): return D(lambda x: -(x - mu_1) / s**2, x)
+
+@bumps("=", r"-\frac{1}{s^2}", by="each component is concave in its logarithm: one mode")
+def one_bump_concave(s): return -1 / s**2
+
+@bumps(r"\nabla_x \frac{n(x; \mu_1, s) + n(x; \mu_2, s)}{2}")
+def two_slope(x, mu_1, mu_2, s): return D(lambda x: (n(x, mu_1, s) + n(x, mu_2, s)) / 2, x)
+
+@bumps("=", r"\frac{n(x; \mu_1, s)(\mu_1 - x) + n(x; \mu_2, s)(\mu_2 - x)}{2 s^2}", by="each is drawn to its own mean")
+def two_slope_sum(x, mu_1, s, mu_2): return (n(x, mu_1, s) * (mu_1 - x) + n(x, mu_2, s) * (mu_2 - x)) / (2 * s**2)
+
+@bumps("root", r"\frac{\mu_1 + \mu_2}{2}", of=two_slope_sum, over="x", by="half-way they balance: a mode, or a valley")
+def half_way(mu_1, mu_2): return (mu_1 + mu_2) / 2
+
+@bumps(r"\nabla_m \frac{n(m; \mu_1, s)(\mu_1 - m) + n(m; \mu_2, s)(\mu_2 - m)}{2 s^2}", let=r"p^{\prime\prime}(m)")
+def curvature(m, mu_1, s, mu_2): return D(lambda m: (n(m, mu_1, s) * (mu_1 - m) + n(m, mu_2, s) * (mu_2 - m)) / (2 * s**2), m)
+
+@bumps("=", r"\frac{\exp\left(-\frac{(\mu_1 - \mu_2)^2}{8 s^2}\right)}{s^2 \sqrt{2 \pi s^2}} \left(\frac{(\mu_1 - \mu_2)^2}{4 s^2} - 1\right)", by="half-way both densities are equal")
+def curvature_half_way(mu_1, mu_2, s): return exp(-(mu_1 - mu_2)**2 / (8 * s**2)) / (s**2 * sqrt(2 * pi * s**2)) * ((mu_1 - mu_2)**2 / (4 * s**2) - 1)
+
+@bumps(">=", r"0", where=lambda mu_1, mu_2, s: abs(mu_1 - mu_2) >= 2 * s, tight=dict(mu_2=lambda mu_1, s: mu_1 + 2 * s), by="a valley, so two modes, once the means are two widths apart", covers="mog-multimodal-latent")
+def valley(): return 0.0

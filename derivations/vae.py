@@ -1,0 +1,479 @@
+"""Variational autoencoders.   Kingma and Welling 2014, Tipping and Bishop 1999, Higgins et al. 2017, Razavi et al. 2019   world: linear decoders, finite codes
+
+One network guesses the code of an image, another the image of a code. What does it cost that the guess is only a guess, and when does the code carry nothing?
+"""
+from derivations import Derivation, World, let, positive, real, simplex, size, tex, unit
+from derivations.engine.words import (D, E, KL, abs, arange, array, concatenate, diagonal, eigh, exp, eye, flip, inv, log, logdet, maximum, mean, ones, pi, prod,
+                                      ratio, repeat, reshape, sqrt, stack, sum, trace, T)
+from scratch.autodiff import grad, ndtr, softplus
+from scratch.autoencoders import latent, ppca, vae as model
+
+
+def normals(K):
+    """6^K vectors that have every moment of K independent normals to degree 5."""
+    return array([3**0.5, 0, 0, 0, 0, -3**0.5])[arange(6**K)[:, None] // 6**arange(K) % 6]
+
+
+def fine_grid():
+    """So wide and so fine that a sum over it is the integral of a normal density, to the last digits."""
+    return arange(-128, 129) / 6
+
+
+# ---- what a decoder says of x ----------------------------------------------------------------------------------------
+one_image = World("one image of M pixels",
+    M     = size(1, 3),
+    x     = tex(r"x",                real("M")),
+    f     = tex(r"f(z)",             real("M")),
+    var   = tex(r"\sigma_x^2",       positive("M")),
+    s2    = tex(r"\sigma^2",         positive()),
+    f1    = tex(r"f_1(z)",           real()),
+    Sigma = let(r"\Sigma_{x \mid z}", lambda M, var: eye(M) * var),
+    t     = let(r"t",                lambda: fine_grid()),                                 # values of one pixel
+    k     = let(r"k",                lambda: arange(3)[:, None]),
+    dt    = let(r"\Delta",           lambda t: t[1] - t[0]))
+
+decoder = Derivation("decoders", one_image)
+
+@decoder(r"-\frac{M \log 2\pi + \log\det\Sigma_{x \mid z} + (x - f(z))^\top \Sigma_{x \mid z}^{-1} (x - f(z))}{2}", let=r"\log \mathcal{N}(x; f(z), \Sigma_{x \mid z})",
+         covers="vae-decoder-gaussian vae-encoder-gaussian")
+def gaussian(M, Sigma, x, f): return -(M * log(2 * pi) + logdet(Sigma) + (x - f) @ inv(Sigma) @ (x - f)) / 2
+
+@decoder("=", r"-\sum_j \left(\frac{1}{2}\log(2\pi) + \frac{1}{2}\log\sigma_x^2 + \frac{(x - f(z))^2}{2\sigma_x^2}\right)", by="a diagonal covariance: a sum over pixels",
+         covers="vae-gaussian-nll")
+def gaussian_sum(var, x, f): return -sum(1 / 2 * log(2 * pi) + 1 / 2 * log(var) + (x - f)**2 / (2 * var))
+
+@decoder("=", r"\operatorname{gaussianlogprob}(x, f(z), \log \sigma_x^2)", by="the function of every Gaussian decoder and encoder")
+def gaussian_called(x, f, var): return model.gaussian_log_prob(x[None], f[None], log(var)[None])[0]
+
+@decoder(r"f_1(z)^0,\ f_1(z),\ f_1(z)^2 + \sigma^2", let=r"\text{mass, mean and second moment of a pixel}")
+def moments(f1, s2): return stack([f1**0, f1, f1**2 + s2])
+
+@decoder("=", r"\sum_t \Delta\, t^k\, \frac{e^{-(t - f_1(z))^2 / (2\sigma^2)}}{\sqrt{2\pi\sigma^2}}", by="with the 2 pi it is a density; over a fine, wide grid the sums are exact", covers="vae-gaussian-nll")
+def integral(dt, t, k, f1, s2): return sum(dt * t**k * (exp(-(t - f1)**2 / (2 * s2)) / sqrt(2 * pi * s2)), 1)
+
+@decoder("=", r"\sum_t \Delta\, t^k \exp \operatorname{gaussianlogprob}(t, f_1(z), \log \sigma^2)", by="so is the function's")
+def integral_called(dt, t, k, f1, s2): return sum(dt * t**k * exp(model.gaussian_log_prob(t[:, None], f1, log(s2))), 1)
+
+@decoder(r"\frac{M}{2} \log(2\pi\sigma^2) + \sum_j \frac{(x_j - f(z)_j)^2}{2\sigma^2}", let=r"-\log \mathcal{N}(x; f(z), \sigma^2 I)", covers="vae-decoder-isotropic")
+def isotropic(M, s2, x, f): return M / 2 * log(2 * pi * s2) + sum((x - f)**2 / (2 * s2))
+
+@decoder("=", r"-\operatorname{gaussianlogprob}(x, f(z), \log \sigma^2)", by="the same function, with one variance for all pixels", covers="vae-decoder-isotropic")
+def isotropic_called(x, f, s2): return -model.gaussian_log_prob(x[None], f[None], log(s2))[0]
+
+@decoder("argmin", r"\frac{\sum_j (x_j - f(z)_j)^2}{M}", of=isotropic, over="s2", by="the best variance is the mean squared error: a decoder may learn it",
+         where=lambda x, f: sum((x - f)**2) > 0)
+def learned_variance(x, f, M): return sum((x - f)**2) / M
+
+@decoder("= + const", r"\frac{1}{2\sigma^2} \sum_j (x_j - f(z)_j)^2", to=isotropic, vary="x f", by="least squares, once the variance is held fixed",
+         covers="vae-decoder-isotropic vae-constant-variance-least-squares")
+def least_squares(s2, x, f): return 1 / (2 * s2) * sum((x - f)**2)
+
+@decoder(r"\nabla_{f(z)}\left(\frac{M}{2} \log(2\pi\sigma^2) + \sum_j \frac{(x_j - f(z)_j)^2}{2\sigma^2}\right)")
+def isotropic_gradient(M, s2, x, f): return D(lambda f: M / 2 * log(2 * pi * s2) + sum((x - f)**2 / (2 * s2)), f)
+
+@decoder("=", r"\nabla_{f(z)} \frac{1}{2\sigma^2} \sum_j (x_j - f(z)_j)^2", by="the constant has no gradient", covers="vae-constant-variance-least-squares")
+def squares_gradient(s2, x, f): return D(lambda f: 1 / (2 * s2) * sum((x - f)**2), f)
+
+@decoder("=", r"\frac{f(z) - x}{\sigma^2}", by="by hand")
+def residual(f, x, s2): return (f - x) / s2
+
+@decoder("=", r"-\nabla_{f(z)} \operatorname{gaussianlogprob}(x, f(z), \log \sigma^2)", by="by autodiff, as in training")
+def residual_called(x, f, s2): return -grad(lambda f: sum(model.gaussian_log_prob(x[None], f[None], log(s2))))(f)
+
+one_code = World("one code of K numbers",
+    K = size(1, 3),
+    z = tex(r"z", real("K")))
+
+prior = Derivation("prior", one_code)
+
+@prior(r"\nabla_z \left(-\frac{K \log 2\pi + \sum_k z_k^2}{2}\right)", let=r"\nabla_z \log \mathcal{N}(z; 0, I)", covers="vae-prior")
+def prior_score(z, K): return D(lambda z: -(K * log(2 * pi) + sum(z**2)) / 2, z)
+
+@prior("=", r"-z", by="it pulls towards 0", covers="vae-prior")
+def towards_zero(z): return -z
+
+@prior("=", r"\nabla_z \operatorname{gaussianlogprob}(z, 0, 0)", by="the same function, at mean 0 and variance 1")
+def prior_called(z): return grad(lambda z: sum(model.gaussian_log_prob(z[None], 0 * z[None], 0 * z[None])))(z)
+
+bits = World("all images of M bits",
+    M = size(1, 4),
+    f = tex(r"f(z)", unit("M")),
+    x = let(r"x",    lambda M: arange(2**M)[:, None] // 2**arange(M) % 2 * 1.0))              # [2^M, M]
+
+bernoulli = Derivation("bits", bits)
+
+@bernoulli(r"\log \prod_j f(z)_j^{x_j} (1 - f(z)_j)^{1 - x_j}", let=r"\log p(x \mid z) \text{ of every } x")
+def bernoulli_product(f, x): return log(prod(f**x * (1 - f)**(1 - x), 1))
+
+@bernoulli("=", r"\sum_j \left(x_j \log f(z)_j + (1 - x_j) \log(1 - f(z)_j)\right)", by="the logarithm of a product", covers="vae-decoder-bernoulli")
+def bernoulli_sum(x, f): return sum(x * log(f) + (1 - x) * log(1 - f), 1)
+
+@bernoulli("=", r"\operatorname{bernoullilogprob}\left(x, \log \frac{f(z)}{1 - f(z)}\right)", by="from logits: x l - softplus(l), which cannot overflow")
+def bernoulli_called(x, f): return model.bernoulli_log_prob(x, log(f / (1 - f)) + 0 * x)
+
+@bernoulli(r"\sum_x \prod_j f(z)_j^{x_j} (1 - f(z)_j)^{1 - x_j}")
+def bernoulli_mass(f, x): return sum(prod(f**x * (1 - f)**(1 - x), 1))
+
+@bernoulli("=", r"1", by="a law: the sum over all images", covers="vae-decoder-bernoulli")
+def bernoulli_one(): return 1
+
+# ---- codes with finitely many values ---------------------------------------------------------------------------------
+codes = World("finite x, finite z, data",
+    X     = size(1, 4),
+    Z     = size(1, 4),
+    p_d   = tex(r"p_d(x)",       simplex("X")),
+    p_z   = tex(r"p(z)",         simplex("Z")),
+    p_x_z = tex(r"p(x \mid z)",  simplex("Z", "X")),
+    q     = tex(r"q(z \mid x)",  simplex("X", "Z")),
+    beta  = tex(r"\beta",        positive()),
+    v     = tex(r"v",            real("X")),                                               # x as a point of the line
+    m     = tex(r"m(z)",         real("Z")),
+    q_z   = let(r"q(z)",         lambda p_d, q: sum(p_d[:, None] * q, 0)),
+    q_x_z = let(r"q(x \mid z)",  lambda p_d, q, q_z: ratio((p_d[:, None] * q).T, q_z[:, None])))     # [Z, X]
+
+blur = Derivation("what a Gaussian decoder draws", codes)
+
+@blur(r"\mathbb{E}_{p_d(x)}\left[\mathbb{E}_{q(z \mid x)}\left[(v - m(z))^2\right]\right]", let=r"\text{squared error of the decoder } m")
+def blur_error(p_d, q, v, m): return E(p_d, E(q, (v[:, None] - m)**2))
+
+@blur("argmin", r"\mathbb{E}_{q(x \mid z)}\left[v\right]", of=blur_error, over="m", by="the mean of all x that share the code: between the modes, not at one of them", covers="vae-blurry-gaussian-mean")
+def blur_mean(q_x_z, v): return E(q_x_z, v)
+
+@blur(">=", r"\mathbb{E}_{q(z)}\left[\mathbb{E}_{q(x \mid z)}\left[v^2\right] - \mathbb{E}_{q(x \mid z)}\left[v\right]^2\right]", to=blur_error, by="what is left is the variance of x given its code",
+      tight=dict(m=lambda q_x_z, v: E(q_x_z, v)), gap=lambda q_z, q_x_z, v, m: E(q_z, (m - E(q_x_z, v))**2), covers="vae-blurry-gaussian-mean")
+def blur_left(q_z, q_x_z, v): return E(q_z, E(q_x_z, v**2) - E(q_x_z, v)**2)
+
+collapse = Derivation("posterior collapse", codes)
+
+@collapse(r"\mathbb{E}_{p_d(x)}\left[\mathrm{KL}(q(z \mid x) \,\Vert\, p(z))\right]", let=r"\text{rate}")
+def rate(p_d, q, p_z): return E(p_d, KL(q, p_z))
+
+@collapse("=", r"\mathbb{E}_{p_d(x)}\left[\mathrm{KL}(q(z \mid x) \,\Vert\, q(z))\right] + \mathrm{KL}(q(z) \,\Vert\, p(z))", by="multiply and divide by the mean code q(z)")
+def rate_split(p_d, q, q_z, p_z): return E(p_d, KL(q, q_z)) + KL(q_z, p_z)
+
+@collapse(">=", r"\mathbb{E}_{p_d(x)}\left[\mathrm{KL}(q(z \mid x) \,\Vert\, q(z))\right]", by="the mutual information of x and z: the rate bounds it, where q(z|x) = p(z) both are 0",
+          tight=dict(q=lambda X, p_z: ones((X, 1)) * p_z), gap=lambda q_z, p_z: KL(q_z, p_z), covers="posterior-collapse")
+def information(p_d, q, q_z): return E(p_d, KL(q, q_z))
+
+@collapse(">=", r"0", by="no information: the code is the same whatever x", tight=dict(q=lambda X, p_z: ones((X, 1)) * p_z), covers="posterior-collapse")
+def no_information(): return 0
+
+weight = Derivation("beta", codes, where=lambda p_x_z, p_z: (p_x_z > 0).all() & (p_z > 0).all())
+
+@weight(r"\mathbb{E}_{q(z \mid x)}\left[\log p(x \mid z)\right] - \beta\, \mathrm{KL}(q(z \mid x) \,\Vert\, p(z))", let=r"\mathcal{L}_\beta", covers="beta-vae-objective")
+def beta_bound(q, p_x_z, beta, p_z): return E(q, log(p_x_z.T)) - beta * KL(q, p_z)
+
+@weight("argmax", r"\frac{p(z)\, p(x \mid z)^{1 / \beta}}{\sum_z p(z)\, p(x \mid z)^{1 / \beta}}", of=beta_bound, over="q", by="a posterior that believes x only 1/beta times")
+def beta_best(p_z, p_x_z, beta): return p_z * p_x_z.T**(1 / beta) / sum(p_z * p_x_z.T**(1 / beta), 1)[:, None]
+
+@weight("<=", r"\beta \log \sum_z p(z)\, p(x \mid z)^{1 / \beta}", to=beta_bound, by="what is missing is beta times the KL to that",
+        gap=lambda beta, q, p_z, p_x_z: beta * KL(q, p_z * p_x_z.T**(1 / beta) / sum(p_z * p_x_z.T**(1 / beta), 1)[:, None]))
+def beta_value(beta, p_z, p_x_z): return beta * log(sum(p_z * p_x_z.T**(1 / beta), 1))
+
+tempered = World("the best code at beta", base=codes,
+    q_b = let(r"q_\beta", lambda p_z, p_x_z, beta: p_z * exp(log(p_x_z.T) / beta) / sum(p_z * exp(log(p_x_z.T) / beta), 1)[:, None]))
+
+rates = Derivation("the rate falls as beta grows", tempered, where=lambda p_x_z, p_z: (p_x_z > 0).all() & (p_z > 0).all())
+
+@rates(r"\nabla_\beta\, \mathbb{E}_{p_d(x)}\left[\mathrm{KL}\left(\frac{p(z)\, p(x \mid z)^{1 / \beta}}{\sum_z p(z)\, p(x \mid z)^{1 / \beta}} \,\Vert\, p(z)\right)\right]", let=r"\nabla_\beta\, \mathbb{E}_{p_d(x)}\left[\mathrm{KL}(q_\beta \,\Vert\, p(z))\right]")
+def rate_slope(beta, p_d, p_z, p_x_z): return D(lambda beta: E(p_d, KL(p_z * p_x_z.T**(1 / beta) / sum(p_z * p_x_z.T**(1 / beta), 1)[:, None], p_z)), beta)
+
+@rates("=", r"-\frac{\mathbb{E}_{p_d(x)}\left[\mathbb{E}_{q_\beta}\left[\left(\log p(x \mid z) - \mathbb{E}_{q_\beta}[\log p(x \mid z)]\right)^2\right]\right]}{\beta^3}", by="with t = 1 / beta, dq/dt = q (log p(x|z) - its mean)")
+def rate_variance(p_d, q_b, p_x_z, beta): return -E(p_d, E(q_b, (log(p_x_z.T) - E(q_b, log(p_x_z.T))[:, None])**2)) / beta**3
+
+@rates("<=", r"0", by="minus a variance: a larger beta never raises the rate; where every z explains x alike it stays 0", tight=dict(p_x_z=lambda p_x_z: p_x_z[:1] + 0 * p_x_z))
+def rate_falls(): return 0
+
+labelled = World("finite x, finite z, labels y",
+    X      = size(1, 3),
+    Y      = size(1, 3),
+    Z      = size(1, 4),
+    p_z    = tex(r"p(z)",            simplex("Z")),
+    p_x_zy = tex(r"p(x \mid z, y)",  simplex("Y", "Z", "X")),
+    q      = tex(r"q(z \mid x, y)",  simplex("Y", "X", "Z")),
+    p_xz_y = let(r"p(x, z \mid y)",  lambda p_z, p_x_zy: p_z * T(p_x_zy)),           # [Y, X, Z]
+    p_x_y  = let(r"p(x \mid y)",     lambda p_xz_y: sum(p_xz_y, 2)),
+    p_z_xy = let(r"p(z \mid x, y)",  lambda p_xz_y, p_x_y: ratio(p_xz_y, p_x_y[:, :, None])))
+
+conditional = Derivation("conditional", labelled, where=lambda q, p_xz_y: ((q == 0) | (p_xz_y > 0)).all())
+
+@conditional(r"\log p(x \mid y)")
+def cvae_evidence(p_x_y): return log(p_x_y)
+
+@conditional(">=", r"\mathbb{E}_{q}\left[\log p(x \mid z, y)\right] - \mathrm{KL}(q \,\Vert\, p(z))", by="the bound, at every label", covers="cvae-elbo",
+             tight=dict(q="p_z_xy"), gap=lambda q, p_z_xy: KL(q, p_z_xy))
+def cvae_bound(q, p_x_zy, p_z): return E(q, log(T(p_x_zy))) - KL(q, p_z)
+
+@conditional("=", r"\operatorname{elbo}(\log p(x, z \mid y), q)", by="the same function: the label stands on both sides of every bar")
+def cvae_called(p_xz_y, q): return latent.elbo(log(p_xz_y), q)
+
+# ---- a linear decoder ------------------------------------------------------------------------------------------------
+linear = World("linear decoder, linear Gaussian encoder",
+    N     = size(1, 6),
+    M     = size(1, 4),
+    K     = size(1, 2),
+    x     = tex(r"x",                real("N", "M")),
+    z     = tex(r"z",                real("K")),
+    W     = tex(r"W",                real("M", "K")),
+    b     = tex(r"b",                real("M")),
+    s2    = tex(r"\sigma^2",         positive(), covers="ppca-model"),
+    A     = tex(r"A",                real("K", "M")),
+    var   = tex(r"\sigma_\phi^2",    positive("K")),
+    beta  = tex(r"\beta",            positive()),
+    mu    = let(r"\mu_\phi(x)",      lambda A, x: x @ A.T, covers="vae-encoder-gaussian"),              # [N, K]
+    C     = let(r"C",                lambda W, s2, M: W @ W.T + s2 * eye(M)),                             # [M, M]
+    Sigma = let(r"\Sigma_{z \mid x}", lambda W, s2, K: inv(eye(K) + W.T @ W / s2)),                        # [K, K]
+    m     = let(r"\mu_{z \mid x}",   lambda W, s2, x, b, Sigma: (x - b) @ W @ Sigma / s2))                # [N, K]
+
+drawn = Derivation("probabilistic principal components", linear)
+
+@drawn(r"b,\ W W^\top + \sigma^2 I_M", let=r"\text{mean and covariance of } x")
+def ppca_moments(b, W, s2, M): return b, W @ W.T + s2 * eye(M)
+
+@drawn("=", r"\text{mean and covariance of } \operatorname{sample}(z, \epsilon, z \mapsto Wz + b) \text{ over } 2(K + M) \text{ vectors } (z, \epsilon) \text{ with covariance } I",
+       by="the sampler, which never asks the encoder", covers="alg-vae-sampling:1-2 ppca-model")
+def sampled(W, b, s2, K, M):
+    both = concatenate([eye(K + M), -eye(K + M)]) * sqrt(K + M)
+    x    = model.sample(both[:, :K], both[:, K:], lambda z: (z @ W.T + b, log(s2)))
+    return mean(x, 0), (x - mean(x, 0)).T @ (x - mean(x, 0)) / (2 * (K + M))
+
+@drawn(r"-\frac{M \log 2\pi\sigma^2 + \sum_j (x - b - W z)_j^2 / \sigma^2}{2} - \frac{K \log 2\pi + \sum_k z_k^2}{2} + \frac{K \log 2\pi + \log\det\Sigma_{z \mid x} + (z - \mu_{z \mid x}) \Sigma_{z \mid x}^{-1} (z - \mu_{z \mid x})^\top}{2}",
+       let=r"\log \frac{p(x \mid z)\, p(z)}{p(z \mid x)}")
+def ppca_bayes(M, s2, x, b, W, z, K, Sigma, m):
+    return -(M * log(2 * pi * s2) + sum((x - b - W @ z)**2, 1) / s2) / 2 - (K * log(2 * pi) + sum(z**2)) / 2 + \
+        (K * log(2 * pi) + logdet(Sigma) + diagonal((z - m) @ inv(Sigma) @ (z - m).T)) / 2
+
+@drawn("=", r"-\frac{M \log 2\pi + \log\det C + (x - b)\, C^{-1} (x - b)^\top}{2}", by="the same at every z, so it is log p(x): normal with covariance C = W W' + sigma^2 I", covers="ppca-marginal",
+       tol=(1e-11, "where W is large and the noise small the terms are 1000 times their sum"))
+def ppca_marginal(M, C, x, b): return -(M * log(2 * pi) + logdet(C) + diagonal((x - b) @ inv(C) @ (x - b).T)) / 2
+
+@drawn("=", r"\operatorname{loglikelihood}(x, W, b, \sigma^2)", by="with a K x K matrix in place of the M x M one")
+def ppca_called(x, W, b, s2): return ppca.log_likelihood(x, W, b, s2)
+
+scattered = World("linear decoder, linear Gaussian encoder, and the scatter of the data around b", base=linear,
+    M     = size(3, 4),
+    x     = tex(r"x",                unit("N", "M")),                                           # so that some variances lie below the noise, some above
+    b     = tex(r"b",                unit("M")),
+    s2    = tex(r"\sigma^2",         unit()),
+    S     = let(r"S",                lambda x, b, N: (x - b).T @ (x - b) / N),                            # [M, M]
+    lam   = let(r"\lambda",          lambda S: flip(eigh(S)[0])),                                         # [M], descending
+    U     = let(r"U",                lambda S: flip(eigh(S)[1], 1)),                                      # [M, M], columns
+    W_ml  = let(r"W_{\mathrm{ML}}",  lambda U, lam, s2, K: U[:, :K] * sqrt(maximum(lam[:K] - s2, 0))),
+    S_ml  = let(r"\Sigma_{\mathrm{ML}}",  lambda W_ml, s2, K: inv(eye(K) + W_ml.T @ W_ml / s2)),           # of z given x, at the best W
+    m_ml  = let(r"\mu_{\mathrm{ML}}",  lambda W_ml, s2, x, b, S_ml: (x - b) @ W_ml @ S_ml / s2),
+    h     = let(r"h",                lambda lam, s2, K: maximum(lam[:K], s2)))                        # the K largest eigenvalues of W W' + sigma^2 I there
+
+fitted = Derivation("the most likely W", scattered)
+
+@fitted(r"-\frac{1}{N} \sum_n \frac{M \log 2\pi + \log\det C + (x - b)\, C^{-1} (x - b)^\top}{2}", let=r"\frac{1}{N} \sum_n \log p(x_n)")
+def mean_likelihood(N, M, C, x, b): return -1 / N * sum((M * log(2 * pi) + logdet(C) + diagonal((x - b) @ inv(C) @ (x - b).T)) / 2)
+
+@fitted("=", r"-\frac{M \log 2\pi + \log\det C + \mathrm{tr}(C^{-1} S)}{2}", by="the data enter by their scatter around b only")
+def likelihood(M, C, S): return -(M * log(2 * pi) + logdet(C) + trace(inv(C) @ S)) / 2
+
+@fitted("argmax", r"\frac{\sum_n x_n}{N}", of=likelihood, over="b", by="the mean, whatever W is")
+def best_b(x, N): return sum(x, 0) / N
+
+@fitted("argmax", r"W_{\mathrm{ML}}", of=likelihood, over="W", by="along the K largest variances, shortened by the noise")
+def best_W(W_ml): return W_ml
+
+@fitted(r"-\frac{M \log 2\pi + \log\det(W_{\mathrm{ML}} W_{\mathrm{ML}}^\top + \sigma^2 I_M) + \mathrm{tr}((W_{\mathrm{ML}} W_{\mathrm{ML}}^\top + \sigma^2 I_M)^{-1} S)}{2}", let=r"\text{at the best } W")
+def profile(M, W_ml, s2, S): return -(M * log(2 * pi) + logdet(W_ml @ W_ml.T + s2 * eye(M)) + trace(inv(W_ml @ W_ml.T + s2 * eye(M)) @ S)) / 2
+
+@fitted("=", r"-\frac{M \log 2\pi + \sum_{i \leq K} \left(\log h_i + \frac{\lambda_i}{h_i}\right) + \sum_{i > K} \left(\log \sigma^2 + \frac{\lambda_i}{\sigma^2}\right)}{2}", by="in the eigenvectors of S everything is diagonal; h is the larger of lambda and sigma^2")
+def profile_sum(M, h, lam, s2, K): return -(M * log(2 * pi) + sum(log(h) + lam[:K] / h) + sum(log(s2) + lam[K:] / s2)) / 2
+
+@fitted("argmax", r"\frac{\sum_{i > K} \lambda_i}{M - K}", of=profile_sum, over="s2", by="the mean of the variances left out", where=lambda lam, K: lam[K] > 1 / 256)
+def best_s2(lam, M, K): return sum(lam[K:]) / (M - K)
+
+@fitted(r"\bar\lambda,\ U (\Lambda - \bar\lambda) U^\top \text{ of the K largest},\ \bar x", let=r"\text{all three at once}")
+def best(x, N, K, M):
+    b      = sum(x, 0) / N
+    lam, U = eigh((x - b).T @ (x - b) / N)
+    s2     = sum(lam[:M - K]) / (M - K)
+    return s2, (U[:, M - K:] * (lam[M - K:] - s2)) @ U[:, M - K:].T, b
+
+@fitted("=", r"\operatorname{fit}(x, K)", by="the function that is called; W up to a rotation of the code")
+def ppca_fitted(x, K): W, b, s2 = ppca.fit(x, K); return s2, W @ W.T, b
+
+@fitted(r"\frac{1}{2N} \sum_n \left(\mu_{\mathrm{ML}}^2 + \operatorname{diag} \Sigma_{\mathrm{ML}} - 1 - \log \operatorname{diag} \Sigma_{\mathrm{ML}}\right)", let=r"\text{the mean KL of each latent, at the best } W")
+def latent_rates(N, m_ml, S_ml): return 1 / (2 * N) * sum(m_ml**2 + diagonal(S_ml) - 1 - log(diagonal(S_ml)), 0)
+
+@fitted("=", r"\frac{1}{2} \log \max\left(1, \frac{\lambda_i}{\sigma^2}\right)", by="a latent is used where its variance is above the noise, and collapses to the prior, exactly, where it is not",
+        covers="posterior-collapse")
+def collapses(K, lam, s2): return 1 / 2 * log(maximum(1, lam[:K] / s2))
+
+bottleneck = Derivation("an autoencoder", scattered)
+
+@bottleneck(r"\frac{1}{N} \sum_{n, j} \left(x - b - (x - b) A^\top W^\top\right)^2", let=r"\text{squared error of } x \mapsto A(x - b),\ z \mapsto Wz + b", covers="ae-reconstruction")
+def squared_error(N, x, b, A, W): return 1 / N * sum((x - b - (x - b) @ A.T @ W.T)**2)
+
+@bottleneck("=", r"\mathrm{tr}\left((I_M - W A)\, S\, (I_M - W A)^\top\right)", by="a trace of the scatter around b")
+def error_trace(W, A, S, M): return trace((eye(M) - W @ A) @ S @ (eye(M) - W @ A).T)
+
+@bottleneck("=", r"\operatorname{squarederror}(x, f, g)", by="the function that trains")
+def squared_error_called(x, W, A, b): return model.squared_error(x, lambda x: (x - b) @ A.T, lambda z: z @ W.T + b)
+
+@bottleneck(">=", r"\sum_{i > K} \lambda_i", by="K numbers carry no more than the K largest variances; principal components do", to=error_trace,
+            tight=dict(A=lambda U, K: U[:, :K].T, W=lambda U, K: U[:, :K]), covers="ae-reconstruction vae-bottleneck")
+def discarded(lam, K): return sum(lam[K:])
+
+# ---- the bound that trains -------------------------------------------------------------------------------------------
+trained_world = World("linear decoder, linear Gaussian encoder, a batch", base=linear,
+    eps = let(r"\epsilon",   lambda K, N: concatenate([normals(K)] * N)),                   # [N 6^K, K]
+    x_B = let(r"x_{1:B}",    lambda x, K: repeat(x, 6**K, 0)))                              # [N 6^K, M]
+
+train = Derivation("the bound that trains", trained_world)
+
+
+def bound_of(x, W, b, s2, A, var, beta):
+    """E_q[log p(x | z)] - beta KL(q(z | x) || p(z)) of every x [N], in closed form."""
+    mu = x @ A.T
+    return -(len(b) * log(2 * pi * s2) + sum((x - b - mu @ W.T)**2, 1) / s2 + sum(W**2 @ var) / s2) / 2 - beta * sum(mu**2 + var - 1 - log(var), 1) / 2
+
+
+@train(r"-\frac{M \log 2\pi + \log\det C + (x - b)\, C^{-1} (x - b)^\top}{2}", let=r"\log p(x)")
+def evidence(M, C, x, b): return -(M * log(2 * pi) + logdet(C) + diagonal((x - b) @ inv(C) @ (x - b).T)) / 2
+
+@train(">=", r"-\frac{M \log 2\pi\sigma^2 + \left(\sum_j (x - b - \mu_\phi(x) W^\top)_j^2 + \sum_j (W^2 \sigma_\phi^2)_j\right) / \sigma^2}{2} - \frac{\sum_k \left(\mu_\phi(x)^2 + \sigma_\phi^2 - 1 - \log \sigma_\phi^2\right)}{2}",
+       by="reconstruction minus KL; what is missing is the KL to the posterior, two normals",
+       gap=lambda var, Sigma, mu, m, K: (trace(inv(Sigma) * var) + diagonal((mu - m) @ inv(Sigma) @ (mu - m).T) - K + logdet(Sigma) - sum(log(var))) / 2)
+def bound(M, s2, x, b, mu, W, var): return -(M * log(2 * pi * s2) + (sum((x - b - mu @ W.T)**2, 1) + sum(W**2 @ var)) / s2) / 2 - sum(mu**2 + var - 1 - log(var), 1) / 2
+
+@train("=", r"\text{mean over } \epsilon \text{ of } \operatorname{terms}(x_{1:B}, \epsilon),\ \text{reconstruction minus KL}", by="one z for every normal: what an estimate of the bound has for its mean", covers="alg-vae-training:1-4")
+def terms_called(x_B, eps, A, var, W, b, s2, N, K):
+    log_p, kl = model.terms(x_B, eps, lambda x: (x @ A.T, log(var) + 0 * x @ A.T), lambda z: (z @ W.T + b, log(s2)))
+    return mean(reshape(log_p - kl, (N, 6**K)), 1)
+
+@train(r"\frac{1}{N} \sum_n \left(-\frac{M \log 2\pi\sigma^2 + \left(\sum_j (x - b - \mu_\phi(x) W^\top)_j^2 + \sum_j (W^2 \sigma_\phi^2)_j\right) / \sigma^2}{2} - \beta \frac{\sum_k \left(\mu_\phi(x)^2 + \sigma_\phi^2 - 1 - \log \sigma_\phi^2\right)}{2}\right)",
+       let=r"\frac{1}{N} \sum_n \mathcal{L}_\beta(x_n)", covers="beta-vae-objective")
+def weighted(N, M, s2, x, b, mu, W, var, beta):
+    return 1 / N * sum(-(M * log(2 * pi * s2) + (sum((x - b - mu @ W.T)**2, 1) + sum(W**2 @ var)) / s2) / 2 - beta * sum(mu**2 + var - 1 - log(var), 1) / 2)
+
+@train("=", r"\operatorname{elbo}(x_{1:B}, \epsilon, \mathrm{encode}, \mathrm{decode}, \beta)", by="the function that trains, unchanged, on a batch with the moments of normals", covers="alg-vae-training:1-4 beta-vae-objective")
+def trained(x_B, eps, A, var, W, b, s2, beta):
+    return model.elbo(x_B, eps, lambda x: (x @ A.T, log(var) + 0 * x @ A.T), lambda z: (z @ W.T + b, log(s2)), beta)
+
+@train(r"\frac{1}{N} \nabla_{A, W, \sigma_\phi^2} \sum_n \mathcal{L}_\beta(x_n) \text{, by complex step}", let=r"\text{one step of training}")
+def step(N, x, W, b, s2, A, var, beta):
+    return (D(lambda A: sum(bound_of(x, W, b, s2, A, var, beta)), A) / N, D(lambda W: sum(bound_of(x, W, b, s2, A, var, beta)), W) / N,
+            D(lambda var: sum(bound_of(x, W, b, s2, A, var, beta)), var) / N)
+
+@train("=", r"\nabla_{A, W, \sigma_\phi^2} \operatorname{elbo}(x_{1:B}, \epsilon, \mathrm{encode}, \mathrm{decode}, \beta)", by="by autodiff, through the sample: the gradient that a step of training follows", covers="alg-vae-training:5")
+def step_called(x_B, eps, W, b, s2, A, var, beta):
+    def elbo(A, W, var):
+        return model.elbo(x_B, eps, lambda x: (x @ A.T, log(var) + 0 * x @ A.T), lambda z: (z @ W.T + b, log(s2)), beta)
+    return grad(lambda A: elbo(A, W, var))(A), grad(lambda W: elbo(A, W, var))(W), grad(lambda var: elbo(A, W, var))(var)
+
+# ---- a rate that is committed ----------------------------------------------------------------------------------------
+fixed = World("a code whose variance is fixed",
+    mu  = tex(r"\mu",   real()),
+    var = tex(r"s^2",   positive()))
+
+delta = Derivation("a fixed variance", fixed)
+
+@delta(r"\frac{1}{2}\left(\mu^2 + s^2 - 1 - \log s^2\right)", let=r"\mathrm{KL}(\mathcal{N}(\mu, s^2) \,\Vert\, \mathcal{N}(0, 1))")
+def fixed_kl(mu, var): return 1 / 2 * (mu**2 + var - 1 - log(var))
+
+@delta("argmin", r"0", of=fixed_kl, over="mu", by="only the mean is free", covers="delta-vae-fixed-variance")
+def fixed_mean(): return 0
+
+@delta(">=", r"\frac{1}{2}\left(s^2 - 1 - \log s^2\right)", to=fixed_kl, by="the rate that no mean can save", gap=lambda mu: mu**2 / 2, tight=dict(mu=lambda: array(0.0)), covers="delta-vae-fixed-variance")
+def fixed_floor(var): return 1 / 2 * (var - 1 - log(var))
+
+@delta(">=", r"0", by="log t is at most t - 1: the floor is above 0 unless s = 1", tight=dict(var=lambda: array(1.0)), covers="delta-vae-fixed-variance")
+def fixed_positive(): return 0
+
+committed = World("independent codes and an AR(1) prior",
+    n     = size(1, 5),
+    alpha = tex(r"\alpha",             unit()),
+    mu    = tex(r"\mu",                real("n")),
+    var   = tex(r"s^2",                positive("n")),
+    s2_e  = let(r"\sigma_\epsilon^2",  lambda alpha: 1 - alpha**2, covers="delta-vae-ar1-prior"),
+    gaps  = let(r"|i - j|",            lambda n: abs(arange(n)[:, None] - arange(n)) * 1.0),
+    B     = let(r"B",                  lambda alpha, n: eye(n) - alpha * eye(n, k=-1)),                             # (B z)_t = z_t - alpha z_{t-1}
+    S_e   = let(r"\Sigma_\epsilon",    lambda s2_e, n: eye(n) * concatenate([ones(1), s2_e * ones(n - 1)])),
+    C     = let(r"C",                  lambda alpha, gaps: alpha**gaps))
+
+autoregressive = Derivation("an AR(1) prior", committed)
+
+@autoregressive(r"1")
+def unit_variance(): return 1
+
+@autoregressive("=", r"\alpha^2 \cdot 1 + \sigma_\epsilon^2", by="one step of z_t = alpha z_{t-1} + noise keeps the variance at 1, if the noise has the variance 1 - alpha^2", covers="delta-vae-ar1-prior")
+def stationary(alpha, s2_e): return alpha**2 * 1 + s2_e
+
+@autoregressive(r"B^{-1}\, \Sigma_\epsilon\, (B^{-1})^\top", let=r"\text{covariance of } z_{1:n} \text{, from } B z = \text{noise}")
+def ar1_covariance(B, S_e): return inv(B) @ S_e @ inv(B).T
+
+@autoregressive("=", r"\alpha^{|i - j|}", by="each step shrinks the correlation by alpha", covers="delta-vae-ar1-prior")
+def ar1_powers(alpha, gaps): return alpha**gaps
+
+@autoregressive(r"\frac{\mathrm{tr}(C^{-1} s^2) + \mu\, C^{-1} \mu - n + \log\det C - \sum_t \log s^2}{2}", let=r"\mathrm{KL}(q \,\Vert\, p_{\mathrm{AR}})")
+def ar1_kl(C, var, mu, n): return (trace(inv(C) * var) + mu @ inv(C) @ mu - n + logdet(C) - sum(log(var))) / 2
+
+@autoregressive("=", r"\operatorname{klar1}(\mu, \log s^2, \alpha)", by="the function that is called: a sum of KLs, step by step")
+def ar1_called(mu, var, alpha): return model.kl_ar1(mu, log(var), alpha)
+
+@autoregressive("argmin", r"0 \mu", of=ar1_kl, over="mu", by="no mean helps")
+def ar1_best_mean(mu): return 0 * mu
+
+@autoregressive("argmin", r"\frac{1}{C^{-1}_{t,t}}", of=ar1_kl, over="var", by="each variance is that of z_t given all the others")
+def ar1_best_variance(C): return 1 / diagonal(inv(C))
+
+@autoregressive(">=", r"\frac{1}{2}\left((n - 2) \log(1 + \alpha^2) - \log(1 - \alpha^2)\right)", to=ar1_kl, by="independent codes cannot follow a correlated prior: this is delta", covers="delta-vae-min-kl",
+                where=lambda n: n >= 2, tight=dict(mu=lambda mu: 0 * mu, var=lambda C: 1 / diagonal(inv(C))))
+def ar1_floor(n, alpha): return 1 / 2 * ((n - 2) * log(1 + alpha**2) - log(1 - alpha**2))
+
+@autoregressive("=", r"\operatorname{deltavaeminkl}(n, \alpha)", by="the function that is called", where=lambda n: n >= 2)
+def floor_called(n, alpha): return model.delta_vae_min_kl(n, alpha)
+
+@autoregressive(">=", r"0", to=ar1_floor, by="above 0 as soon as the prior is correlated: the code cannot collapse", tight=dict(alpha=lambda alpha: 0 * alpha), where=lambda n: n >= 2, covers="delta-vae-min-kl")
+def never_collapses(): return 0
+
+# ---- with a discriminator, and a picture -----------------------------------------------------------------------------
+players = World("a VAE-GAN of one pixel, one code and one feature",
+    x      = tex(r"x",                              real()),
+    A      = tex(r"A",                              real()),
+    W      = tex(r"W",                              real()),
+    v      = tex(r"v",                              real()),
+    gamma  = tex(r"\gamma",                         positive()),
+    L_prior = let(r"\mathcal{L}_{\mathrm{prior}}",  lambda A, x: (A * x)**2 / 2),
+    L_feat  = let(r"\mathcal{L}_{\mathrm{feat}}",   lambda v, x, W, A: (v * x - v * W * A * x)**2 / 2),
+    L_GAN   = let(r"\mathcal{L}_{\mathrm{GAN}}",    lambda v, x, W, A: log(1 + exp(-v * x)) + log(1 + exp(v * W * A * x))))
+
+vae_gan = Derivation("VAE-GAN", players)
+
+
+def losses(x, A, W, v):
+    """The three losses as functions of what is learned: encoder A, decoder W, discriminator v."""
+    return (A * x)**2 / 2, (v * x - v * W * A * x)**2 / 2, softplus(-v * x) + softplus(v * W * A * x)
+
+
+@vae_gan(r"\mathcal{L}_{\mathrm{prior}} + \mathcal{L}_{\mathrm{feat}} + \mathcal{L}_{\mathrm{GAN}}", let=r"\mathcal{L}", covers="vae-gan-loss")
+def vae_gan_loss(L_prior, L_feat, L_GAN): return L_prior + L_feat + L_GAN
+
+@vae_gan("=", r"\frac{(A x)^2}{2} + \frac{(v x - v W A x)^2}{2} + \log(1 + e^{-v x}) + \log(1 + e^{v W A x})", by="with z = Ax, an image Wz, a feature v and the logit v", covers="vae-gan-loss")
+def vae_gan_toy(A, x, v, W): return (A * x)**2 / 2 + (v * x - v * W * A * x)**2 / 2 + log(1 + exp(-v * x)) + log(1 + exp(v * W * A * x))
+
+@vae_gan(r"\frac{\partial}{\partial A}(\mathcal{L}_{\mathrm{prior}} + \mathcal{L}_{\mathrm{feat}}),\ \frac{\partial}{\partial W}(\gamma \mathcal{L}_{\mathrm{feat}} - \mathcal{L}_{\mathrm{GAN}}),\ \frac{\partial}{\partial v} \mathcal{L}_{\mathrm{GAN}} \text{, by complex step}")
+def routes(x, A, W, v, gamma):
+    def L(x, A, W, v): return (A * x)**2 / 2, (v * x - v * W * A * x)**2 / 2, log(1 + exp(-v * x)) + log(1 + exp(v * W * A * x))
+    return D(lambda A: L(x, A, W, v)[0] + L(x, A, W, v)[1], A), D(lambda W: gamma * L(x, A, W, v)[1] - L(x, A, W, v)[2], W), D(lambda v: L(x, A, W, v)[2], v)
+
+@vae_gan("=", r"\text{the gradients of } \operatorname{vaegan}(\mathcal{L}_{\mathrm{prior}}, \mathcal{L}_{\mathrm{feat}}, \mathcal{L}_{\mathrm{GAN}}, \gamma)", by="each player follows its own loss and no other", covers="vae-gan-loss")
+def players_called(x, A, W, v, gamma):
+    return (grad(lambda A: model.vae_gan(*losses(x, A, W, v), gamma)[0])(A), grad(lambda W: model.vae_gan(*losses(x, A, W, v), gamma)[1])(W),
+            grad(lambda v: model.vae_gan(*losses(x, A, W, v), gamma)[2])(v))
+
+squares = World("a grid of n x n codes",
+    n = size(1, 6),
+    u = let(r"u", lambda n: (arange(n) + 1 / 2) / n))
+
+grid = Derivation("a picture of the latent plane", squares)
+
+@grid(r"(u_i, u_j)_{i, j \leq n}", let=r"\text{midpoints of } n \times n \text{ equal squares}")
+def midpoints(u, n): return stack([repeat(u, n), concatenate([u] * n)], axis=-1)
+
+@grid("=", r"\Phi(\operatorname{latentgrid}(n))", by="quantiles of the prior: between two neighbours there is always the same mass", covers="vae-latent-grid")
+def latent_grid_called(n): return ndtr(model.latent_grid(n))

@@ -1,0 +1,97 @@
+"""Variational autoencoders.   Kingma and Welling 2014; Higgins et al. 2017 (beta); Razavi et al. 2019 (delta)
+derivations: vae
+
+    x          data                                                                    [B, ...]
+    eps        the normals that make z = mu + sigma eps                                [B, K]
+    encode     x -> mu, log_var of q(z | x)                                            each [B, K]
+    decode     z -> the parameters of p(x | z), a tuple: what log_prob takes after x
+    log_prob   x and those parameters -> log p(x | z)                                  [B]
+
+    log p(x) >= E_q[log p(x | z)] - KL(q(z | x) || p(z)),   p(z) = N(0, I)             in nats
+"""
+import math
+
+from backends import xp
+from scratch.autodiff import ndtr, softplus
+from scratch.probability.divergences import kl_normal
+from scratch.probability.estimators import reparameterise
+
+log_2pi = math.log(2 * math.pi)
+
+
+# ---- decoders --------------------------------------------------------------------------------------------------------
+def gaussian_log_prob(x, mu, log_var):
+    """log N(x; mu, diag e^log_var), a sum over all but the first axis [B].                   [vae.gaussian_called]"""
+    return -_per_example(log_2pi + log_var + ((x - mu) * xp.exp(-log_var / 2))**2) / 2
+
+
+def bernoulli_log_prob(x, logits):
+    """log p(x) of independent bits with P(1) = sigmoid(logits), a sum over all but the first axis [B]. Between 0 and 1
+    an x has no probability: what comes out is then a cross-entropy.                          [vae.bernoulli_called]"""
+    return _per_example(x * logits - softplus(logits))
+
+
+def _per_example(a):
+    return xp.sum(a, axis=tuple(range(1, a.ndim)))
+
+
+# ---- the bound -------------------------------------------------------------------------------------------------------
+def terms(x, eps, encode, decode, log_prob=gaussian_log_prob):
+    """log p(x | z) at one z of q(z | x), and KL(q(z | x) || p(z)), of each example: [B] and [B].  [vae.terms_called]"""
+    mu, log_var = encode(x)                                                     # [B, K]
+    z = reparameterise(mu, log_var, eps)                                        # [B, K]
+    return log_prob(x, *decode(z)), kl_normal(mu, log_var)
+
+
+def elbo(x, eps, encode, decode, beta=1, log_prob=gaussian_log_prob):
+    """The mean over the batch of log p(x | z) - beta KL(q(z | x) || p(z)), to be maximised.         [vae.trained]"""
+    log_p, kl = terms(x, eps, encode, decode, log_prob)                         # [B]
+    return xp.mean(log_p) - beta * xp.mean(kl)
+
+
+def sample(z, eps, decode):
+    """x of p(x | z) for z of the prior, with normals eps like x: no encoder.                        [vae.sampled]"""
+    mu, log_var = decode(z)
+    return reparameterise(mu, log_var, eps)
+
+
+def latent_grid(n):
+    """n x n codes whose images make a picture: normal quantiles of the midpoints of equal squares [n * n, 2].
+                                                                                             [vae.latent_grid_called]"""
+    u = (xp.arange(n) + 0.5) / n                                                # [n]
+    z = 0 * u
+    for _ in range(50):                                                         # Newton: from 0 it never oversteps
+        z = z + (u - ndtr(z)) * math.sqrt(2 * math.pi) * xp.exp(z * z / 2)
+    return xp.stack([xp.repeat(z, n), xp.tile(z, n)], axis=-1)
+
+
+# ---- without noise ---------------------------------------------------------------------------------------------------
+def squared_error(x, encode, decode):
+    """|x - g(f(x))|^2, summed over an example, a mean over the batch.                    [vae.squared_error_called]"""
+    return xp.mean(_per_example((x - decode(encode(x)))**2))
+
+
+# ---- with a discriminator --------------------------------------------------------------------------------------------
+def vae_gan(prior, feature, game, gamma=1):
+    """What the encoder, the decoder and the discriminator minimise each, from L_prior, L_feat and L_GAN; in L_GAN the
+    discriminator is the one that minimises.   Larsen et al. 2016                                [vae.players_called]"""
+    return prior + feature, gamma * feature - game, game
+
+
+# ---- a prior that q cannot reach -------------------------------------------------------------------------------------
+def kl_ar1(mu, log_var, alpha):
+    """KL of independent normals to the chain z_t = alpha z_{t-1} + sqrt(1 - alpha^2) e_t, z_1 = e_1: from [..., n] to
+    [...]. By the chain rule a sum over t of KL(q(z_t) || p(z_t | z_{t-1})), a mean over z_{t-1}.    [vae.ar1_called]"""
+    alpha = xp.asarray(alpha, dtype=mu.dtype)
+    s2    = (1 - alpha) * (1 + alpha)
+    first = kl_normal(mu[..., :1], log_var[..., :1])
+    d     = mu[..., 1:] - alpha * mu[..., :-1]
+    rest  = kl_normal(d / xp.sqrt(s2), log_var[..., 1:] - xp.log(s2))
+    return first + rest + alpha**2 / s2 * xp.sum(xp.exp(log_var[..., :-1]), axis=-1) / 2
+
+
+def delta_vae_min_kl(n, alpha):
+    """The least that kl_ar1 can be, for n >= 2 and 0 <= alpha < 1: the rate that the code cannot fall below.
+                                                                                                   [vae.floor_called]"""
+    alpha = xp.asarray(alpha)
+    return ((n - 2) * xp.log1p(alpha**2) - xp.log1p(-alpha**2)) / 2

@@ -1,0 +1,200 @@
+"""Every function of a family's mathematics, and what it is tried on.
+
+    place     the function, as module.name
+    args      each argument: real(B, 3) are numbers [B, 3]; with B in front it is a batch of examples
+    f         how it is called with them, where the arguments are not all arrays
+    of        what the value is for:   "example"   the same numbers whatever else is in the batch
+                                       "leading"   and with any axes in front
+                                       "mean"      a mean over the batch
+                                       "nothing"   no batch
+    smooth    has it a derivative?
+"""
+import functools
+import importlib
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from backends import backend, xp
+from scratch.autoencoders import hierarchical, ppca, vae
+from scratch.autoregressive import chain
+from scratch.diffusion import ddpm, schedules
+from scratch.flows import change
+from scratch.gans import GENERATOR_LOSSES
+
+B = 7
+
+
+class Arg(NamedTuple):
+    shape: tuple
+    make:  Any
+
+    def draw(self, rng):
+        return self.make(rng, self.shape)
+
+
+def kind(make):
+    return lambda *shape: Arg(shape, make)
+
+
+real         = kind(lambda rng, shape: rng.normal(size=shape))
+inside       = kind(lambda rng, shape: rng.uniform(0.1, 0.9, shape))
+ascending    = kind(lambda rng, shape: np.sort(rng.normal(size=shape)))
+simplex      = kind(lambda rng, shape: rng.dirichlet(np.ones(shape[-1]), shape[:-1]))
+log_simplex  = kind(lambda rng, shape: np.log(rng.dirichlet(np.ones(shape[-1]), shape[:-1])))
+covariance   = kind(lambda rng, shape: np.cov(rng.normal(size=shape[:-1] + (9,)))
+                    if len(shape) == 2 else np.stack([covariance(*shape[1:]).draw(rng) for _ in range(shape[0])]))
+regular      = kind(lambda rng, shape: rng.normal(size=shape) / 2 + 2 * np.eye(shape[-1]))
+bits         = kind(lambda rng, shape: rng.integers(0, 2, shape, dtype="int8"))
+steps        = kind(lambda rng, shape: rng.integers(1, 4, shape))
+
+
+class Row(NamedTuple):
+    place:  str
+    args:   list
+    f:      Any  = None
+    of:     str  = "leading"
+    smooth: bool = True
+
+    def __repr__(self):
+        return self.place
+
+    @property
+    def call(self):
+        module, _, name = self.place.rpartition(".")
+        return self.f or getattr(importlib.import_module(f"scratch.{module}"), name)
+
+    def draw(self, seed=0, dtype="float64"):
+        rng = np.random.default_rng(seed)
+        return [a if a.dtype.kind == "i" else a.astype(dtype) for a in (arg.draw(rng) for arg in self.args)]
+
+    def batched(self):
+        return [arg.shape[:1] == (B,) for arg in self.args]
+
+
+# ---- networks --------------------------------------------------------------------------------------------------------
+def net(W):
+    """A network with two heads: x -> two arrays."""
+    return lambda x: (xp.tanh(x @ W[0]), xp.tanh(x @ W[1]))
+
+
+def noise_net(W):
+    return lambda xt, t: xp.tanh(xt @ W)
+
+
+def joined(W):
+    return lambda z, x: net(W)(xp.concatenate([z, x], axis=-1))
+
+
+@functools.cache
+def schedule_on(backend):
+    return schedules.schedule(xp.asarray([0.1, 0.2, 0.3]))
+
+
+def s():
+    return schedule_on(backend().name)
+
+
+def sigma2():
+    return xp.asarray([0.1, 0.15, 0.2])
+
+
+def with_s(f):
+    return lambda *args: f(*args, s())
+
+
+def conditional(x_d, before):
+    return -(x_d - xp.sum(before, axis=-1))**2
+
+
+TABLE = [
+    Row("probability.divergences.kl_categorical",  [log_simplex(B, 3), log_simplex(B, 3)]),
+    Row("probability.divergences.js_categorical",  [log_simplex(B, 3), log_simplex(B, 3)]),
+    Row("probability.divergences.kl_normal",       [real(B, 3), real(B, 3)]),
+    Row("probability.divergences.kl_normals",      [real(B, 3), real(B, 3), real(B, 3), real(B, 3)]),
+    Row("probability.divergences.kl_normal_full",  [real(B, 3), covariance(B, 3, 3), real(B, 3), covariance(B, 3, 3)]),
+    Row("probability.divergences.exp_above_tangent", [real(B, 3)]),
+    Row("probability.divergences.w1_line",         [ascending(5), simplex(B, 5), simplex(B, 5)]),
+    Row("probability.divergences.frechet",         [real(B, 3), covariance(B, 3, 3), real(B, 3), covariance(B, 3, 3)],
+        smooth=False),
+
+    Row("probability.estimators.reparameterise",   [real(B, 3), real(B, 3), real(B, 3)]),
+    Row("probability.estimators.score_surrogate",  [real(B, 3), real(B, 3), real(B, 3)]),
+    Row("probability.estimators.leave_one_out",    [real(B, 3)]),
+    Row("probability.estimators.log_mean_exp",     [real(B, 3)]),
+
+    Row("autoencoders.latent.elbo",                [log_simplex(B, 3), simplex(B, 3)]),
+    Row("autoencoders.ppca.log_likelihood",        [real(B, 4), real(4, 2), real(4)],
+        lambda x, W, b: ppca.log_likelihood(x, W, b, 0.5), "example"),
+    Row("autoencoders.ppca.fit",                   [real(9, 3)],
+        lambda x: ppca.fit(x, 1), "nothing", smooth=False),
+    Row("autoencoders.vae.gaussian_log_prob",      [real(B, 2, 3), real(B, 2, 3), real(B, 2, 3)], None, "example"),
+    Row("autoencoders.vae.bernoulli_log_prob",     [bits(B, 2, 3), real(B, 2, 3)], None, "example"),
+    Row("autoencoders.vae.terms",                  [real(B, 3), real(B, 2), real(2, 3, 2), real(2, 2, 3)],
+        lambda x, eps, W, V: vae.terms(x, eps, net(W), net(V)), "example"),
+    Row("autoencoders.vae.elbo",                   [real(B, 3), real(B, 2), real(2, 3, 2), real(2, 2, 3)],
+        lambda x, eps, W, V: vae.elbo(x, eps, net(W), net(V), 0.3), "mean"),
+    Row("autoencoders.vae.sample",                 [real(B, 2), real(B, 3), real(2, 2, 3)],
+        lambda z, eps, V: vae.sample(z, eps, net(V)), "example"),
+    Row("autoencoders.vae.squared_error",          [real(B, 3), real(2, 3, 2), real(2, 2, 3)],
+        lambda x, W, V: vae.squared_error(x, lambda x: net(W)(x)[0], lambda z: net(V)(z)[0]), "mean"),
+    Row("autoencoders.vae.vae_gan",                [real(), real(), real()], None, "nothing"),
+    Row("autoencoders.vae.kl_ar1",                 [real(B, 3), real(B, 3)],
+        lambda mu, log_var: vae.kl_ar1(mu, log_var, 0.7)),
+    Row("autoencoders.vae.delta_vae_min_kl",       [inside(B)], lambda alpha: vae.delta_vae_min_kl(5, alpha)),
+    Row("autoencoders.hierarchical.two_level_terms",
+        [real(B, 3), real(B, 2), real(B, 2), real(2, 3, 2), real(2, 5, 2), real(2, 2, 2), real(2, 2, 3)],
+        lambda x, e1, e2, Q2, Q1, P1, V:
+            hierarchical.two_level_terms(x, [e1, e2], net(Q2), joined(Q1), net(P1), net(V)), "example"),
+    Row("autoencoders.hierarchical.two_level_elbo",
+        [real(B, 3), real(B, 2), real(B, 2), real(2, 3, 2), real(2, 5, 2), real(2, 2, 2), real(2, 2, 3)],
+        lambda x, e1, e2, Q2, Q1, P1, V:
+            hierarchical.two_level_elbo(x, [e1, e2], net(Q2), joined(Q1), net(P1), net(V)), "mean"),
+    Row("autoencoders.hierarchical.markov_terms",
+        [real(B, 3), real(B, 2), real(B, 2), real(2, 3, 2), real(2, 2, 2), real(2, 2, 2), real(2, 2, 3)],
+        lambda x, e1, e2, Q1, Q2, P1, V:
+            hierarchical.markov_terms(x, [e1, e2], [net(Q1), net(Q2)], [net(P1)], net(V)), "example"),
+    Row("autoencoders.hierarchical.markov_elbo",
+        [real(B, 3), real(B, 2), real(B, 2), real(2, 3, 2), real(2, 2, 2), real(2, 2, 2), real(2, 2, 3)],
+        lambda x, e1, e2, Q1, Q2, P1, V:
+            hierarchical.markov_elbo(x, [e1, e2], [net(Q1), net(Q2)], [net(P1)], net(V)), "mean"),
+
+    Row("diffusion.ddpm.at",             [steps(B), real(B, 2)], lambda t, x: ddpm.at(s().abar, t, x), "example",
+        smooth=False),
+    Row("diffusion.ddpm.per_sample",     [real(B, 2, 3)], None, "example"),
+    Row("diffusion.ddpm.q_sample",       [real(B, 2), steps(B), real(B, 2)], with_s(ddpm.q_sample), "example"),
+    Row("diffusion.ddpm.x0_from_eps",    [real(B, 2), steps(B), real(B, 2)], with_s(ddpm.x0_from_eps), "example"),
+    Row("diffusion.ddpm.q_posterior",    [real(B, 2), real(B, 2), steps(B)], with_s(ddpm.q_posterior), "example"),
+    Row("diffusion.ddpm.mean_from_eps",  [real(B, 2), steps(B), real(B, 2)], with_s(ddpm.mean_from_eps), "example"),
+    Row("diffusion.ddpm.step",           [real(B, 2), steps(B), real(B, 2), real(B, 2)],
+        lambda xt, t, eps, z: ddpm.step(xt, t, eps, z, sigma2(), s()), "example"),
+    Row("diffusion.ddpm.sample",         [real(B, 2), real(B, 2), real(2, 2)],
+        lambda x, z, W: ddpm.sample(noise_net(W), x, lambda t: z / t, sigma2(), s()), "example"),
+    Row("diffusion.ddpm.guided",         [real(B, 2), real(B, 2)], lambda y, n: ddpm.guided(y, n, 1.5), "example"),
+    Row("diffusion.ddpm.simple_loss",    [real(B, 2), steps(B), real(B, 2), real(2, 2)],
+        lambda x0, t, eps, W: ddpm.simple_loss(noise_net(W), x0, t, eps, s()), "mean"),
+    Row("diffusion.ddpm.prior_kl",       [real(B, 2)], with_s(ddpm.prior_kl), "example"),
+    Row("diffusion.ddpm.step_loss",      [real(B, 2), real(B, 2), real(2, 2)],
+        lambda x0, eps, W: [ddpm.step_loss(noise_net(W), x0, t, eps, sigma2(), s()) for t in (1, 3)], "example"),
+
+    Row("gans.objectives.critic_loss",   [real(B), real(B)], None, "mean"),
+    *[Row(f"gans.objectives.{name}",     [real(B)], f, "mean") for name, f in GENERATOR_LOSSES.items()],
+
+    Row("autoregressive.chain.log_prob", [real(B, 3)], lambda x: chain.log_prob(x, conditional)),
+    Row("autoregressive.chain.cpt_log_prob",       [bits(B, 3), inside()]),
+    Row("autoregressive.chain.logit_log_prob",     [bits(B, 3), real(B, 3)]),
+    Row("autoregressive.chain.logistic_log_prob",  [bits(B, 4), inside(), real(3), real(3, 3)]),
+
+    Row("flows.change.log_prob",         [real(B, 3), regular(3, 3), real(3)],
+        lambda y, A, b: change.log_prob(y, lambda y: change.linear_inverse(y, A, b), lambda z: -xp.sum(z * z, axis=-1))),
+    Row("flows.change.compose",          [real(B, 3), regular(3, 3), real(3)],
+        lambda x, A, b: change.compose(x, [lambda x: change.linear(x, A, b), lambda x: change.planar(x, b, b, 0.5)])),
+    Row("flows.change.linear",           [real(B, 3), regular(3, 3), real(3)],
+        lambda x, A, b: change.linear(x, A, b)[0]),
+    Row("flows.change.linear_inverse",   [real(B, 3), regular(3, 3), real(3)],
+        lambda x, A, b: change.linear_inverse(x, A, b)[0]),
+    Row("flows.change.triangular",       [real(B, 3), regular(3, 3), real(3)],
+        lambda x, A, b: change.triangular(x, xp.tril(A), b)[0]),
+    Row("flows.change.planar",           [real(B, 3), inside(3), inside(3), real()]),
+    Row("flows.change.invertible",       [real(3), real(3)], None, "nothing"),
+]
