@@ -121,12 +121,6 @@ def cpt(p_cpt): return log(p_cpt)
 @pixels("=", r"\operatorname{cptlogprob}(x_1, \alpha^{(1)})", by="the first factor of the model")
 def cpt_called(alpha_1): return chain.cpt_log_prob(arange(2), alpha_1)
 
-@pixels(r"\alpha^{(1)}", let=r"p_{\mathrm{CPT}}(X_1 = 0)")
-def cpt_zero(alpha_1): return alpha_1
-
-@pixels("!=", r"1 - \alpha^{(1)}", slip=6, by="S1 prints X_1 = 0 twice, where the second is X_1 = 1")
-def cpt_printed(alpha_1): return 1 - alpha_1
-
 @pixels(r"n_0 \log \alpha^{(1)} + n_1 \log(1 - \alpha^{(1)})")
 def cpt_likelihood(n_0, alpha_1, n_1): return n_0 * log(alpha_1) + n_1 * log(1 - alpha_1)
 

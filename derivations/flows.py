@@ -86,9 +86,6 @@ def normal_changed(z, mu, Sigma, A): return log(N(z, mu, Sigma)) - logdet(A)
 @linear("=", r"\operatorname{logprob}(y_n, f, \log \mathcal{N}(\mu, \Sigma))", by="the same by the general rule")
 def normal_called(y, A, b, mu, Sigma): return change.log_prob(y, lambda y: change.linear_inverse(y, A, b), lambda z: log(N(z, mu, Sigma)))
 
-@linear("!=", r"\log \mathcal{N}(y_n; A \mu + b, A^{\top} \Sigma A)", slip=18, to=normal, by="S3 prints the transpose on the other side; right in one dimension")
-def normal_printed(y, A, mu, b, Sigma): return log(N(y, A @ mu + b, A.T @ Sigma @ A))
-
 # ---- the best straight map -------------------------------------------------------------------------------------------
 whitening = World("points, and a straight map to white noise",
     N     = size(1, 6),

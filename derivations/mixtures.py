@@ -103,9 +103,6 @@ def multiplied_sum(N, lam): return N + lam
 @mixture("root", r"-N", of=multiplied_sum, over="lam", by="where all derivatives vanish, so does this sum", covers="mog-weight-stationarity")
 def multiplier(N): return -N
 
-@mixture("!=", r"0", slip="N8", to=multiplied, by="S1 prints the derivative of the likelihood alone as 0", reading="at any multiplier, in particular 0")
-def weight_printed(): return 0
-
 # ---- components that are alike stay alike ----------------------------------------------------------------------------
 alike = World("components that are alike", base=guessed,
     m   = tex(r"m",         real("D")),

@@ -145,16 +145,16 @@ def table(rows, by_line):
 
 
 def killed(rows):
-    """12 of 12, and how many are the same formula."""
-    dead, weak, same, told = (sum(row.count(v) for row in rows) for v in
-                              (mutate.KILLED, mutate.WEAK, mutate.PROVEN, mutate.LISTED))
-    same += told
+    """12 of 12, and how many of the changes are the same formula, or cannot be evaluated."""
     slips = [row for row in rows if row.differs is not None]
     if len(rows) == len(slips) == 1:
         return f"as printed it differs in {slips[0].differs} of {slips[0].tested} worlds"
     if not any(row.mutants for row in rows):
         return "-"
-    return f"{dead} of {dead + weak}" + (f", {same} the same formula" if same else "")
+    dead, weak, same, told, crash = (sum(row.count(v) for row in rows) for v in (
+        mutate.KILLED, mutate.WEAK, mutate.PROVEN, mutate.LISTED, mutate.CRASHED))
+    return f"{dead} of {dead + weak}" + (f", {same + told} the same formula" if same + told else "") \
+        + (f", {crash} crash" if crash else "")
 
 
 def told(where, functions):
