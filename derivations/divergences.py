@@ -419,7 +419,8 @@ def bures(mu1, mu2, S1, S2, root): return sum((mu1 - mu2)**2) + trace(S1 + S2 - 
     tol=(1e-10, "the root of a small eigenvalue loses half of its digits"))
 def frechet_called(mu1, mu2, S1, S2): return model.frechet(mu1, S1, mu2, S2)
 
-@w2("=", r"\sum_d (\mu_1 - \mu_2)^2 + \sum_{d, d'} (A_1 - A_2 U^*)^2", by="what the best turn leaves: no root of a product, and never negative")
+@w2("=", r"\sum_d (\mu_1 - \mu_2)^2 + \sum_{d, d'} (A_1 - A_2 U^*)^2", by="what the best turn leaves: no root of a product, and never negative", where=lambda A1, A2: abs(det(A1) * det(A2)) > 1 / 2,
+    tol=(1e-10, "the root of a small eigenvalue loses half of its digits"))
 def procrustes(mu1, mu2, A1, A2, U_best): return sum((mu1 - mu2)**2) + sum((A1 - A2 @ U_best)**2)
 
 @w2(r"\sum_d (\mu_1 - \mu_2)^2 + \sum_d (\sqrt{\lambda_1} - \sqrt{\lambda_2})^2", let=r"\text{covariances with the same axes, } C_i = U \lambda_i U^{\top}")
@@ -427,6 +428,12 @@ def same_axes(mu1, mu2, lam1, lam2): return sum((mu1 - mu2)**2) + sum((sqrt(lam1
 
 @w2("=", r"\operatorname{frechet}(\mu_1, C_1, \mu_2, C_2)", by="one axis at a time it is the formula on the line")
 def same_axes_called(mu1, mu2, C1, C2): return model.frechet(mu1, C1, mu2, C2)
+
+@w2(r"\sum_d (\mu_1 - \mu_2)^2 + \sum_d \lambda_1^2 + \sum_d \lambda_2^2 - 2 \sum_d \lambda_1 \lambda_2", let=r"\text{laws on two lines, } x = \mu_1 + \lambda_1 \epsilon,\ y = \mu_2 + \lambda_2 \epsilon")
+def two_lines(mu1, mu2, lam1, lam2): return sum((mu1 - mu2)**2) + sum(lam1**2) + sum(lam2**2) - 2 * sum(lam1 * lam2)
+
+@w2("=", r"\operatorname{frechet}(\mu_1, \lambda_1 \lambda_1^{\top}, \mu_2, \lambda_2 \lambda_2^{\top})", by="covariances of rank one: rounding makes eigenvalues that are 0 a little more, or less")
+def two_lines_called(mu1, mu2, lam1, lam2): return model.frechet(mu1, lam1[:, None] * lam1, mu2, lam2[:, None] * lam2)
 
 plane = Derivation("in the plane", World("two normal laws in the plane", base=rotated, dim=size(2, 2)))
 

@@ -1,4 +1,6 @@
 """Every line holds, on every backend; no mutant survives; nothing that the sources state is forgotten."""
+import functools
+
 import pytest
 
 from backends import use
@@ -8,9 +10,14 @@ LINES = [line for topic in lines.topics() for line in lines.lines_of(topic)]
 every_line = pytest.mark.parametrize("line", LINES, ids=lambda line: line.id)
 
 
+@functools.cache
+def row(line):
+    return run.of_line(line)
+
+
 @every_line
 def test_the_line_holds_is_written_as_its_formula_and_every_change_of_it_is_noticed(line):
-    wrong = run.of_line(line).wrong
+    wrong = row(line).wrong
     assert not wrong, "\n".join(wrong)
 
 
@@ -41,6 +48,5 @@ def test_every_change_of_a_function_or_letter_that_lines_reach_is_noticed(functi
 
 
 def test_nothing_is_left_out(functions):
-    rows = [run.of_line(line) for line in LINES]
-    _, complaints = run.whole(rows, functions)
+    _, complaints = run.whole([row(line) for line in LINES], functions)
     assert not complaints, "\n".join(complaints)

@@ -183,24 +183,23 @@ class World:
         from hypothesis import assume, strategies as st
         sizes  = {name: letter.kind for name, letter in self.letters.items() if letter.is_size}
         others = {name: letter.kind for name, letter in self.letters.items() if letter.kind and not letter.is_size}
+        most   = {name: math.prod(sizes[d].high if d in sizes else d for d in kind.dims) for name, kind in others.items()}
         shapes = math.prod(kind.high - kind.low + 1 for kind in sizes.values())
 
         @st.composite
         def worlds(draw):
             which, rest = divmod(draw(st.integers(0, (CORNERS if corners else 1) * shapes - 1)), shapes)
-            corner, values, many = which == CORNERS - 1, {}, {}
+            drawn = draw(st.binary(min_size=sum(most.values()), max_size=sum(most.values())))
+            corner, values, start = which == CORNERS - 1, {}, 0
             for name, kind in sizes.items():
                 rest, i = divmod(rest, kind.high - kind.low + 1)
                 options = kind.numbers(values, corner)
                 values[name] = options[i % len(options)]
             for name, kind in others.items():
-                many[name] = math.prod(values.get(d, d) for d in kind.dims)
-            total = sum(many.values())
-            drawn = iter(draw(st.binary(min_size=total, max_size=total)))
-            for name, kind in others.items():
-                options = kind.numbers(values, corner)
-                picked  = [options[next(drawn) % len(options)] for _ in range(many[name])]
-                values[name] = kind.make(np.reshape(np.asarray(picked, dtype=int), [values.get(d, d) for d in kind.dims]))
+                options, shape = kind.numbers(values, corner), [values.get(d, d) for d in kind.dims]
+                picked = [options[b % len(options)] for b in drawn[start:start + math.prod(shape)]]
+                start += most[name]                         # so that a letter's bytes stay where they are as sizes shrink
+                values[name] = kind.make(np.reshape(np.asarray(picked, dtype=int), shape))
             sample = Sample(self, values, corner)
             assume(corner or sample.is_generic())
             return sample

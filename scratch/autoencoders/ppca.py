@@ -12,7 +12,7 @@ from scratch.autodiff import logabsdet
 def log_likelihood(x, W, b, s2):
     """log N(x_n; b, W W^T + s2 I) in nats [N], at the price of a K x K matrix.                     [vae.ppca_called]"""
     M, K = W.shape
-    s2   = xp.asarray(s2, dtype=W.dtype)
+    s2   = s2 * xp.ones((), dtype=W.dtype)
     d = x - b                                                                   # [N, M]
     P = xp.eye(K, dtype=W.dtype) + W.T @ W / s2                                 # [K, K]   precision of z | x
     m = xp.linalg.solve(P, W.T @ d.T / s2).T                                    # [N, K]   its mean

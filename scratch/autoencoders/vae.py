@@ -94,4 +94,5 @@ def delta_vae_min_kl(n, alpha):
     """The least that kl_ar1 can be, for n >= 2 and 0 <= alpha < 1: the rate that the code cannot fall below.
                                                                                                    [vae.floor_called]"""
     alpha = xp.asarray(alpha)
-    return ((n - 2) * xp.log1p(alpha**2) - xp.log1p(-alpha**2)) / 2
+    s2    = (1 - alpha) * (1 + alpha)
+    return ((n - 2) * xp.log1p(alpha**2) + xp.log1p(alpha**2 / s2)) / 2                      # 1 + alpha^2 / s2 = 1 / s2
