@@ -5,6 +5,7 @@ Bad input gets one sentence on stderr and exit code 2; an interrupted training k
 import argparse
 import contextlib
 import dataclasses
+import os
 import signal
 import sys
 
@@ -25,6 +26,9 @@ def main(argv=None):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))         # leave as tidily as from Ctrl-C
     try:
         return command(**arguments)
+    except BrokenPipeError:                                         # whoever read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except (ValueError, TypeError, OSError, RuntimeError) as error:
         print(f"scratch: {' '.join(str(error).split())}", file=sys.stderr)
         return 2

@@ -112,10 +112,10 @@ def whole(rows, functions):
     where, complaints = index.coverage()
     complaints += orphans()
     complaints += index.uncited({row.id: row.lines for row in functions})
-    dead = {(row.id, change) for row in (*rows, *functions) for change, verdict in (row.mutants or {}).items()
-            if verdict == mutate.LISTED}
+    alive = {(row.id, change) for row in (*rows, *functions) for change, verdict in (row.mutants or {}).items()
+             if verdict != mutate.KILLED}
     complaints += [f"equivalent.toml: {owner}, {change!r}: there is no such survivor any more"
-                   for owner, change in mutate.listed() if (owner, change) not in dead]
+                   for owner, change in mutate.listed() if (owner, change) not in alive]
     every = [line for topic in lines.topics() for line in lines.lines_of(topic)]
     read  = sum(map(latex.exempt, every))
     if read > len(every) / 4:

@@ -178,19 +178,23 @@ class World:
         return [name for name, letter in self.letters.items() if name in needed and letter.kind]
 
     def strategy(self, corners=True):
-        """A Hypothesis strategy of samples, without corners if told so: one integer says which sizes, and whether it is a
-        corner, then every byte is a number of a letter. Both shrink to what is simplest."""
+        """A Hypothesis strategy of samples, without corners if told so: three bytes say which sizes, and whether it is a
+        corner, then every byte is a number of a letter. All shrink to what is simplest.
+
+        (One draw of bytes: Hypothesis repeats parts of an example in the next, and takes integers from whatever modules
+        are loaded, so that with many small draws worlds would be alike, and other ones in another process.)"""
         from hypothesis import assume, strategies as st
         sizes  = {name: letter.kind for name, letter in self.letters.items() if letter.is_size}
         others = {name: letter.kind for name, letter in self.letters.items() if letter.kind and not letter.is_size}
         most   = {name: math.prod(sizes[d].high if d in sizes else d for d in kind.dims) for name, kind in others.items()}
         shapes = math.prod(kind.high - kind.low + 1 for kind in sizes.values())
+        total  = 3 + sum(most.values())
 
         @st.composite
         def worlds(draw):
-            which, rest = divmod(draw(st.integers(0, (CORNERS if corners else 1) * shapes - 1)), shapes)
-            drawn = draw(st.binary(min_size=sum(most.values()), max_size=sum(most.values())))
-            corner, values, start = which == CORNERS - 1, {}, 0
+            drawn = draw(st.binary(min_size=total, max_size=total))
+            which, rest = divmod(int.from_bytes(drawn[:3]) % ((CORNERS if corners else 1) * shapes), shapes)
+            corner, values, start = which == CORNERS - 1, {}, 3
             for name, kind in sizes.items():
                 rest, i = divmod(rest, kind.high - kind.low + 1)
                 options = kind.numbers(values, corner)

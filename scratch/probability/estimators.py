@@ -43,5 +43,5 @@ def log_mean_exp(log_w, axis=-1):
     top    = xp.where(finite, top, 0)
     rise   = xp.mean(xp.expm1(xp.where(finite, log_w, 0) - top), axis=axis)     # mean of w / max w, less 1
     near   = xp.all(finite, axis=axis) & (rise > -1 / 2)
-    return xp.where(near, xp.sum(top, axis=axis) + xp.log1p(xp.where(near, rise, 0)),
+    return xp.where(near, xp.sum(top, axis=axis) + xp.log1p(rise),
                     logsumexp(log_w, axis=axis) - math.log(log_w.shape[axis]))

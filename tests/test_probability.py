@@ -1,0 +1,197 @@
+"""Divergences and estimators at the extremes, and their gradients there."""
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scratch.autodiff import grad, jacobian, softmax
+from scratch.probability import (frechet, js_categorical, kl_categorical, kl_normal, kl_normal_full, kl_normals,
+                                 w1_line)
+from scratch.probability.estimators import leave_one_out, log_mean_exp, reparameterise, score_surrogate
+from tests.functions import B, covariance, log_simplex, real
+from tests.operations import mp
+from tests.test_mixtures import EPS, seeds
+
+INF    = math.inf
+tiny   = st.sampled_from([1e-300, 1e-17, 1e-9, 1e-8, 1e-4, 0.2499999, 0.25, 0.3, 1, 30, 138, 700])
+logs   = st.one_of(st.floats(-1e-15, 1e-15), st.floats(-2, 2), st.floats(-1e4, 1e4)).map(
+    lambda v: v if abs(v) > 1e-30 else 0.0)                                 # what 60 digits can see beside 1
+signs  = st.sampled_from([-1, 1])
+
+
+def array(*values, dtype="float64"):
+    return np.array(values, dtype)
+
+
+def log(p):
+    with np.errstate(divide="ignore"):
+        return np.log(p)
+
+
+# ---- normal laws -----------------------------------------------------------------------------------------------------
+@given(tiny, signs, st.sampled_from(["float32", "float64"]))
+def test_the_kl_of_a_normal_law_is_exact_for_every_variance_and_its_slope_too(size, sign, dtype):
+    """With sigma from 1 +- 1e-300 to 1e+-30 and beyond, as far as sigma^2 is a number of the dtype."""
+    v     = array(sign * min(size, 700 if dtype == "float64" else 80), dtype=dtype)
+    exact = (mp.expm1(mp.mpf(float(v[0]))) - mp.mpf(float(v[0]))) / 2
+    slope = mp.expm1(mp.mpf(float(v[0]))) / 2
+    eps   = np.finfo(dtype).eps
+    kl    = kl_normal(0 * v, v)
+    assert kl >= 0 and abs(kl - exact) <= 8 * eps * exact + np.finfo(dtype).tiny
+    assert abs(grad(lambda v: kl_normal(0 * v, v))(v)[0] - slope) <= 8 * eps * abs(slope)
+
+
+@given(st.floats(-700, 700), st.floats(-1e150, 1e150))
+def test_the_kl_of_a_normal_law_is_never_negative(v, mu):
+    assert kl_normal(array(mu), array(v)) >= 0 and kl_normals(array(mu), array(v), array(mu), array(v)) == 0
+
+
+@pytest.mark.parametrize("sigma1, sigma2", [(1e-30, 1e30), (1e-30, 1e-30), (1e30, 1e30), (3e-30, 1e-30),
+                                            (1e-200, 1e-200)])
+def test_normal_laws_are_compared_in_units_of_the_second(sigma1, sigma2):
+    mu1, mu2 = array(2 * sigma2), array(0.0)
+    exact = mp.log(mp.mpf(sigma2) / mp.mpf(sigma1)) + (mp.mpf(sigma1) / mp.mpf(sigma2))**2 / 2 + 2 - mp.mpf(1) / 2
+    v1, v2 = (2 * np.log(array(sigma)) for sigma in (sigma1, sigma2))
+    assert math.isclose(kl_normals(mu1, v1, mu2, v2), exact, rel_tol=1e-13)
+    S1, S2 = (array(sigma)[:, None]**2 for sigma in (sigma1, sigma2))
+    assert not S1.any() or math.isclose(kl_normal_full(mu1, S1, mu2, S2), exact, rel_tol=1e-13)
+
+
+def test_a_variance_of_nothing_is_infinitely_far_and_on_the_way_the_slope_is_a_number():
+    assert kl_normal(array(0), array(-INF)) == INF and kl_normal(array(0), array(-1e300)) == 5e299
+    assert grad(lambda v: kl_normal(array(0), v))(array(-1e300)) == -0.5
+
+
+@given(seeds)
+def test_the_kl_of_full_normal_laws_is_zero_between_equals_and_has_its_closed_slopes(seed):
+    rng = np.random.default_rng(seed)
+    mu1, S1, mu2, S2 = (arg.draw(rng) for arg in (real(3), covariance(3, 3), real(3), covariance(3, 3)))
+    assert 0 <= kl_normal_full(mu1, S1, mu1, S1) <= 1e-24
+    bars  = grad(lambda args: kl_normal_full(*args))([mu1, S1, mu2, S2])
+    P1, P2, d = np.linalg.inv(S1), np.linalg.inv(S2), mu1 - mu2
+    exact = P2 @ d, (P2 - P1) / 2, -P2 @ d, (P2 - P2 @ (S1 + np.outer(d, d)) @ P2) / 2
+    worst = np.linalg.cond(S1) * np.linalg.cond(S2)
+    for bar, slope in zip(bars, exact):
+        assert np.max(abs(bar - slope)) <= 1e-14 * worst * np.max(abs(slope))
+
+
+# ---- finitely many values --------------------------------------------------------------------------------------------
+CORNERS = [  # p         q           KL(p || q)                      JS(p, q)
+    ([1, 0],     [1, 0],     0,                              0),
+    ([1, 0],     [0, 1],     INF,                            math.log(2)),
+    ([1, 0],     [.5, .5],   math.log(2),                    math.log(4 / 3) * 3 / 4),
+    ([.5, .5],   [1, 0],     INF,                            math.log(4 / 3) * 3 / 4),
+    ([0, .5, .5], [0, .5, .5], 0,                            0),
+    ([1],        [1],        0,                              0),
+]
+
+
+@pytest.mark.parametrize("p, q, kl, js", CORNERS)
+def test_probabilities_of_0_and_1_have_their_divergences_and_no_slope_is_nan(p, q, kl, js):
+    log_p, log_q = log(array(*p)), log(array(*q))
+    for f, exact in ((kl_categorical, kl), (js_categorical, js)):
+        assert math.isclose(f(log_p, log_q), exact, rel_tol=4 * EPS, abs_tol=EPS)
+        bars = grad(lambda laws: f(*laws))([log_p, log_q])
+        assert not np.isnan(bars).any() and (np.isinf(exact) or np.isfinite(bars).all())
+    assert np.array_equal(grad(lambda log_q: kl_categorical(log_p, log_q))(log_q), -array(*p))
+
+
+@given(seeds, st.sampled_from([1, 1e-9, 300]))
+def test_js_lies_between_0_and_log_2_and_is_symmetric(seed, spread):
+    """To rounding: of equal laws it may be an eps below 0."""
+    log_p, log_q = (arg.draw(np.random.default_rng(seed)) for arg in (log_simplex(B, 3), log_simplex(B, 3)))
+    log_q = log_p + spread * (log_q - log_p)
+    log_q = log_q - np.logaddexp.reduce(log_q, axis=-1, keepdims=True)
+    js = js_categorical(log_p, log_q)
+    assert (js >= -4 * EPS).all() and (js <= math.log(2) + 4 * EPS).all()
+    np.testing.assert_allclose(js, js_categorical(log_q, log_p), rtol=0, atol=EPS)
+
+
+# ---- transport -------------------------------------------------------------------------------------------------------
+@given(st.floats(-1e8, 1e8), st.floats(1e-8, 1e8))
+def test_a_point_mass_is_carried_as_far_as_it_has_to_go(start, way):
+    x, p = np.sort(array(start, start + way, start + 2 * way)), np.eye(3)
+    assert w1_line(x, p[0], p[2]) == x[2] - x[0] or math.isclose(w1_line(x, p[0], p[2]), x[2] - x[0], rel_tol=1e-15)
+    assert w1_line(x, p[1], p[1]) == 0 and w1_line(x[:1], p[0, :1], p[0, :1]) == 0
+
+
+@pytest.mark.parametrize("scale", [1e-8, 1, 1e8])
+@pytest.mark.parametrize("n, D", [(2, 5), (8, 20), (50, 20), (3, 1)])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_law_of_any_rank_and_scale_is_at_no_distance_from_itself(scale, n, D, dtype):
+    x = (scale * np.random.default_rng(n).normal(size=(n, D))).astype(dtype)
+    Sigma = np.cov(x.T, dtype=dtype).reshape(D, D)
+    assert 0 <= frechet(x[0], Sigma, x[0], Sigma) <= 45 * np.finfo(dtype).eps * np.trace(Sigma)
+
+
+@given(st.lists(st.tuples(st.floats(0, 1e16), st.floats(0, 1e16)), min_size=1, max_size=4))
+def test_between_laws_with_the_same_axes_the_frechet_distance_is_that_of_the_deviations(variances):
+    a, b  = np.array(variances).T
+    exact = np.sum((np.sqrt(a) - np.sqrt(b))**2)
+    found = frechet(0 * a, np.diag(a), 0 * b, np.diag(b))
+    assert found >= 0 and abs(found - exact) <= 1e-14 * np.sum(a + b)
+
+
+def test_the_frechet_distance_is_symmetric_and_moves_with_the_means():
+    rng = np.random.default_rng(0)
+    mu1, S1, mu2, S2 = (arg.draw(rng) for arg in (real(B, 3), covariance(B, 3, 3), real(B, 3), covariance(B, 3, 3)))
+    d2 = frechet(mu1, S1, mu2, S2)
+    np.testing.assert_allclose(frechet(mu2, S2, mu1, S1), d2, rtol=1e-13)
+    np.testing.assert_allclose(d2 - frechet(mu1, S1, mu1, S2), np.sum((mu1 - mu2)**2, 1), rtol=1e-12)
+
+
+# ---- estimators ------------------------------------------------------------------------------------------------------
+@given(st.lists(logs, min_size=1, max_size=5))
+def test_the_logarithm_of_a_mean_of_weights_is_right_to_rounding_and_its_slope_is_softmax(log_w):
+    exact = mp.log(mp.fsum(mp.exp(mp.mpf(w)) for w in log_w) / len(log_w))
+    w     = array(*log_w)
+    assert abs(log_mean_exp(w) - exact) <= 8 * EPS * min(max(map(abs, log_w)), abs(max(log_w)) + math.log(len(log_w)))
+    np.testing.assert_allclose(grad(log_mean_exp)(w), softmax(w), rtol=1e-13, atol=1e-300)
+
+
+@pytest.mark.parametrize("log_w, value, slope", [
+    ([-4e-18, -1e-17],  -7e-18,       [.5, .5]),
+    ([-INF, -INF],      -INF,         [0, 0]),
+    ([-INF, 0],         -math.log(2), [0, 1]),
+    ([INF, 0],          INF,          [1, 0]),
+    ([INF, -INF],       INF,          [1, 0]),
+    ([1e308, 1e308],    1e308,        [.5, .5]),
+    ([-1e308, -1e308],  -1e308,       [.5, .5]),
+    ([-INF],            -INF,         [0]),
+    ([3],               3,            [1]),
+])
+def test_weights_of_nothing_and_without_end_have_a_mean(log_w, value, slope):
+    w = array(*log_w)
+    assert math.isclose(log_mean_exp(w), value, rel_tol=4 * EPS)
+    np.testing.assert_allclose(grad(log_mean_exp)(w), slope, rtol=4 * EPS)
+    batch = np.stack([w] + 3 * [np.zeros(len(w))])
+    assert math.isclose(log_mean_exp(batch)[0], value, rel_tol=4 * EPS) and not log_mean_exp(batch)[1:].any()
+    assert math.isclose(log_mean_exp(batch.T, axis=0)[0], value, rel_tol=4 * EPS)
+
+
+@pytest.mark.parametrize("sigma", [1e-30, 1, 1e30])
+def test_one_deviation_of_noise_is_one_deviation(sigma):
+    mu, log_var = array(0.0), 2 * np.log(array(sigma))
+    assert math.isclose(reparameterise(mu, log_var, array(1.0))[0], sigma, rel_tol=1e-13)
+    slope = grad(lambda v: reparameterise(mu, v, array(1.0))[0])(log_var)
+    assert math.isclose(slope[0], sigma / 2, rel_tol=1e-13)
+
+
+def test_of_the_score_only_the_law_is_differentiated():
+    log_q, f, b = array(-1, -2, -3), array(5, -1, 2), array(1, 2, 0.5)
+    bars = grad(lambda args: score_surrogate(*args))([log_q, f, b])
+    np.testing.assert_allclose(bars, [(f - b) / 3, 0 * f, 0 * b])
+
+
+def test_a_baseline_does_not_see_its_own_draw_and_the_baselines_have_the_mean_of_all():
+    f = array(1, -2, 4, 0.5)
+    assert np.array_equal(jacobian(leave_one_out)(f), (1 - np.eye(4)) / 3)
+    assert leave_one_out(f).mean() == f.mean()
+
+
+@pytest.mark.parametrize("N", [0, 1])
+def test_one_draw_cannot_be_left_out(N):
+    with pytest.raises(ValueError, match=f"f has {N} draw.* needs at least 2"):
+        leave_one_out(np.ones((3, N)))
