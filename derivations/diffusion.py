@@ -435,7 +435,7 @@ def no_last_noise(mu_p, S_p, s2): return mu_p[0], S_p[0, 0] - s2[0]
 @linear_net("=", r"\operatorname{sample}(x_T, z_{T:2})", by="Algorithm 2, from x_T = 0 and then with each of its normals set to 1 alone: it is linear in them", covers="alg-ddpm-sampling:1-4")
 def algorithm(k, d, s2, beta, T):
     one = eye(T + 1)
-    x_0 = model.sample(lambda x, t: k[t - 1] * x + d[t - 1], one[0], lambda t: one[t - 1] if t > 1 else 1e9, s2, schedule(beta))
+    x_0 = model.sample(lambda x, t: k[t - 1] * x + d[t - 1], one[0], lambda t: one[t - 1], s2, schedule(beta))
     return x_0[-1], sum((x_0[:-1] - x_0[-1])**2)
 
 

@@ -74,31 +74,32 @@ def points(z, z_L, z_tri, z_R): return z, z_L, z_tri, z_R
 def points_written(mu, sigma, eps, L, L_tri, R): return mu + sigma * eps, mu + (L @ eps.T).T, mu + (L_tri @ eps.T).T, mu + (R @ eps.T).T
 
 # ---- the gradient goes through the noise -----------------------------------------------------------------------------
-cubic = World("a cubic under a normal law",
+quartic = World("a quartic under a normal law",
     mu    = tex(r"\mu",                  real()),
     sigma = tex(r"\sigma",               positive()),
-    c     = tex(r"c",                    real(4)),
+    c     = tex(r"c",                    real(5)),
     eps   = let(r"\epsilon",             lambda: gaussian(4)[0]),
     p_eps = let(r"\mathcal{N}",          lambda: gaussian(4)[1]),
     batch = let(r"\epsilon_{1:6}",       lambda: array([-sqrt(3.0), 0, 0, 0, 0, sqrt(3.0)])),
     z     = let(r"z",                    lambda mu, sigma, eps: mu + sigma * eps),
     f_z   = let(r"f(z)",                 lambda c, z: f(c, z)),
-    df    = let(r"f^{\prime}(z)",        lambda c, z: c[1] + 2 * c[2] * z + 3 * c[3] * z**2))
+    df    = let(r"f^{\prime}(z)",        lambda c, z: c[1] + 2 * c[2] * z + 3 * c[3] * z**2 + 4 * c[4] * z**3))
 
 
 def f(c, z):
-    """The cubic c0 + c1 z + c2 z^2 + c3 z^3."""
-    return c[0] + c[1] * z + c[2] * z**2 + c[3] * z**3
+    """The quartic c0 + c1 z + c2 z^2 + c3 z^3 + c4 z^4."""
+    return c[0] + c[1] * z + c[2] * z**2 + c[3] * z**3 + c[4] * z**4
 
 
 def mean_f(c, mu, sigma):
     """Its mean under N(mu, sigma^2), by the moments of that law."""
-    return c[0] + c[1] * mu + c[2] * (mu**2 + sigma**2) + c[3] * (mu**3 + 3 * mu * sigma**2)
+    return c[0] + c[1] * mu + c[2] * (mu**2 + sigma**2) + c[3] * (mu**3 + 3 * mu * sigma**2) \
+        + c[4] * (mu**4 + 6 * mu**2 * sigma**2 + 3 * sigma**4)
 
 
-pathwise = Derivation("through the noise", cubic)
+pathwise = Derivation("through the noise", quartic)
 
-@pathwise(r"\nabla_{\mu, \sigma}\, \mathbb{E}_{\mathcal{N}(\mu, \sigma^2)}\left[f(z)\right],\ f(z) = c_0 + c_1 z + c_2 z^2 + c_3 z^3 \text{, by the moments}")
+@pathwise(r"\nabla_{\mu, \sigma}\, \mathbb{E}_{\mathcal{N}(\mu, \sigma^2)}\left[f(z)\right],\ f(z) = c_0 + c_1 z + c_2 z^2 + c_3 z^3 + c_4 z^4 \text{, by the moments}")
 def true_gradient(c, mu, sigma): return D(lambda mu: mean_f(c, mu, sigma), mu), D(lambda sigma: mean_f(c, mu, sigma), sigma)
 
 @pathwise("=", r"\mathbb{E}_{\mathcal{N}}\left[f^{\prime}(z)\right],\ \mathbb{E}_{\mathcal{N}}\left[f^{\prime}(z)\, \epsilon\right]", by="z = mu + sigma eps: differentiate under the mean", covers="reparam-pathwise-gradient")
@@ -244,6 +245,12 @@ def small_mean(f, Z): return sum(f) / Z
 
 @scores("=", r"2^{60} \operatorname{logmeanexp}(2^{-60} f(z))", by="near 0 log, mean and exp undo one another; the function below cancels nothing there")
 def small_called(f): return 2**60 * model.log_mean_exp(f / 2**60)
+
+@scores(r"\log \frac{\sum_z e^{8 f(z)}}{Z}")
+def far_mean(f, Z): return log(sum(exp(8 * f)) / Z)
+
+@scores("=", r"\operatorname{logmeanexp}(8 f(z))", by="far apart the largest alone decides")
+def far_called(f): return model.log_mean_exp(8 * f)
 
 # ---- draws from the prior --------------------------------------------------------------------------------------------
 prior_draws = World("finite x, finite z, and every draw of k from the prior", base=one_z,

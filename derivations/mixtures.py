@@ -3,7 +3,7 @@
 Which component did a point come from? If we knew, fitting would be counting. Guess it, softly; count; guess again.
 """
 from derivations import Derivation, World, let, positive, real, simplex, size, tex
-from derivations.engine.words import D, E, KL, T, broadcast_to, det, diagonal, eigh, exp, eye, inv, log, logdet, maximum, pi, ratio, reshape, sqrt, stack, sum, trace
+from derivations.engine.words import D, E, KL, T, broadcast_to, det, diagonal, eigh, exp, eye, inv, log, logdet, maximum, pi, ratio, reshape, sqrt, stack, sum, trace, zeros
 from scratch.autodiff import grad
 from scratch.mixtures import gmm
 
@@ -191,8 +191,8 @@ def means(r, x, N_k): return sum(r[..., None] * x[:, None], 0) / N_k[:, None]
 @bound("=", r"\mu_k + \frac{\sum_n r_{nk} (x_n - \mu_k)}{N_k}", where=some, by="around the old mean: data far from 0 lose nothing, and a component without points stays")
 def means_around(mu, r, x, N_k): return mu + ratio(sum(r[..., None] * (x[:, None] - mu), 0), N_k[:, None])
 
-@bound("=", r"\operatorname{maximise}(x, r, \mu)_{\mu}", by="the M step's second result")
-def means_called(x, r, mu): return gmm.maximise(x, r, mu)[1]
+@bound("=", r"\operatorname{maximise}(x, r, 0)_{\mu}", by="the M step's second result, around any point", where=lambda N_k: (N_k > 0).all())
+def means_called(x, r, K, D): return gmm.maximise(x, r, zeros((K, D)))[1]
 
 @bound(r"\frac{\sum_n r_{nk} (x_n - \mu_k^{\prime}) (x_n - \mu_k^{\prime})^{\top}}{N_k}")
 def covariances(r, x, mu_new, N_k): d = x[:, None] - mu_new; return ratio(sum(r[..., None, None] * d[..., None] * d[..., None, :], 0), N_k[:, None, None])

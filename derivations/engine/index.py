@@ -14,6 +14,7 @@ import re
 import tomllib
 
 from derivations.engine.line import derivations_of, topics
+from derivations.engine import mutate
 from derivations.engine.mutate import MUTATED, ROOT
 
 HERE      = pathlib.Path(__file__).parent.parent
@@ -44,36 +45,42 @@ def parts(text):
 
 
 def claimed():
-    """part -> what names it: ids of lines, and letters of worlds."""
-    found = collections.defaultdict(list)
+    """(part -> the ids of lines that name it, part -> the letters that do). A formula that is false covers nothing, nor
+    does a letter that no checked line asks for."""
+    by_line, by_letter = collections.defaultdict(list), collections.defaultdict(list)
     for topic in topics():
         for d in derivations_of(topic):
+            checked = [line for line in d.lines if line.relation not in (None, "!=")]
+            asked   = {name for line in checked for name in mutate.asked(line)}
             for line in d.lines:
                 for part in parts(line.covers) if line.relation != "!=" else ():
-                    found[part].append(line.id)
+                    by_line[part].append(line.id)
             for name, letter in d.world.letters.items():
-                for part in parts(letter.covers):
-                    found[part].append(f"{topic}: {name}")
-    return found
+                for part in parts(letter.covers) if name in asked else ():
+                    by_letter[part].append(f"{topic}: {name}")
+    return by_line, by_letter
 
 
 def coverage():
     """(id -> "covered", "law", "family", "reason" or "", complaints): where every statement is checked, and what is wrong
     with the claims."""
-    found, complaints, where = claimed(), [], {}
+    by_line, by_letter = claimed()
+    complaints, where  = [], {}
     known = {part for row in statements().values()
              for part in [row["id"], *(f"{row['id']}:{i + 1}" for i in range(len(row.get("lines", ()))))]}
-    complaints += [f"{', '.join(by)} covers {part!r}, which is no statement of index.json" for part, by in found.items()
+    complaints += [f"{', '.join(by)} covers {part!r}, which is no statement of index.json" for part, by in (*by_line.items(), *by_letter.items())
                    if part not in known]
     for name, row in statements().items():
-        by_line = [f"{name}:{i + 1}" for i in range(len(row.get("lines", ())))] if row["kind"] in BY_LINE else []
-        missing = [part for part in by_line or [name] if part not in found]
-        if not missing or not by_line and any(part.partition(":")[0] == name for part in found):
+        strict  = row["kind"] in BY_LINE
+        wanted  = strict and [f"{name}:{i + 1}" for i in range(len(row.get("lines", ())))] or [name]
+        found   = by_line if strict else {**by_letter, **by_line}
+        missing = [part for part in wanted if part not in found]
+        if not missing or not strict and any(part.partition(":")[0] == name for part in found):
             where[name] = "covered"
             if name in elsewhere():
-                complaints.append(f"elsewhere.toml has a row for {name}, which {', '.join(found[name]) or 'a line'} covers")
+                complaints.append(f"elsewhere.toml has a row for {name}, which a line or a letter covers")
         elif name in elsewhere():
-            where[name] = next(iter(elsewhere()[name]))
+            where[name] = next(iter(elsewhere()[name]), "reason")
             if row["topic"] in NOW and row["kind"] in BY_LINE:
                 complaints.append(f"{name} is an {row['kind']} of the topic {row['topic']}: a line has to cover it")
         else:
@@ -85,16 +92,16 @@ def coverage():
         complaints.append(f"{len(missing)} of {len(defined)} definitions and objectives of {', '.join(NOW)} have neither a line "
                           f"nor a letter; expected at most 5 %: {', '.join(missing)}")
     for name, row in elsewhere().items():
-        if name not in statements() and not name.startswith("scratch."):
-            complaints.append(f"elsewhere.toml has a row for {name!r}, which is no statement of index.json")
+        if name not in statements() and not any(f == name or f.startswith(name + ".") for f in functions()):
+            complaints.append(f"elsewhere.toml has a row for {name!r}, which is no statement of index.json and no function")
         complaints += [f"elsewhere.toml, {name}: {text}" for text in _wrong_row(row)]
     return where, complaints
 
 
 def _wrong_row(row):
-    kind, value = next(iter(row.items()))
-    if len(row) != 1 or kind not in ("law", "family", "reason"):
-        yield f"{row}; expected one of law, family, reason"
+    kind, value = next(iter(row.items()), ("", ""))
+    if len(row) != 1 or kind not in ("law", "family", "reason") or not value:
+        yield f"{row}; expected one of law, family, reason, and what it is"
     elif kind == "family" and value not in FAMILIES:
         yield f"the family {value!r} is none of {', '.join(FAMILIES)}"
     elif kind == "law":
@@ -141,6 +148,7 @@ def uncited(reached):
     for name, row in unreached(reached).items():
         if row is None:
             yield f"no line reaches {name}, and elsewhere.toml has no row for it"
+    yield from (f"elsewhere.toml has a row for {name}, which lines reach" for name in elsewhere() if name in reached)
     for name, text in functions().items():
         cited = re.findall(rf"\[((?:{'|'.join(topics())})\.\w+)\]", text)
         yield from (f"{name} names the line {id}, which does not reach it" for id in cited if id not in reached.get(name, ()))

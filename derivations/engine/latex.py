@@ -1,7 +1,7 @@
-"""The LaTeX of a line, compared with its code: the same letters in the same order; the same functions, signs and numbers.
+"""The LaTeX of a line, compared with its code: the same letters and functions in the same order; the same signs and numbers.
 
-It does not see nesting (which term a factor belongs to), sum limits, indices, transposes or axes. Lines of several
-statements, with words in them, or that call `scratch`, are exempt: a person has to read those.
+It does not see nesting (which term a factor belongs to, or where a sign stands), sum limits, indices, transposes or axes.
+Lines of several statements, with words in them, or that call `scratch`, are exempt: a person has to read those.
 """
 import ast
 import collections
@@ -51,6 +51,7 @@ PHRASES = {r"\mathbb{E}": ["E"], r"D_{\mathrm{KL}}": ["KL"], r"\mathrm{KL}": ["K
            r"\partial": [], r"\nabla": []}
 SILENT  = set(r"""( ) [ ] { } | , . ; : ' = * ! \{ \} \left \right \big \Big \bigl \bigr \, \; \! \: \  \quad \qquad \mid \Vert
               \lvert \rvert \lVert \rVert \cdot \times \odot \sim \limits \mathrm \mathcal \mathbf \cdots \dots \ldots""".split()) | {"\\ "}
+PREFIX  = set("E KL JS H log exp sqrt trace det sum prod max min cos sin tanh sigmoid".split())     # these stand in order
 LIMITED = (r"\sum", r"\prod", r"\int", r"\max", r"\min", r"\sup", r"\inf")
 
 
@@ -60,7 +61,7 @@ def _tokens(latex):
 
 
 def of_latex(latex, letters):
-    """(letters in order, all other signs) of a formula; `letters`: name -> LaTeX, where q may stand for q(z | x) if no
+    """(letters and functions in order, all other signs) of a formula; `letters`: name -> LaTeX, where q may stand for q(z | x) if no
     other letter begins so."""
     heads  = collections.Counter(text.partition("(")[0] for text in letters.values())
     short  = {text.partition("(")[0]: name for name, text in letters.items()}
@@ -83,7 +84,8 @@ def _read(tokens, known, index):
             inner, _ = _read(tokens[i + 1:i + length], known, True)
             names += inner
         elif found is not None:
-            signs += [] if index else found
+            names += [sign for sign in found if sign in PREFIX and not index]
+            signs += [sign for sign in found if sign not in PREFIX and not index]
             if tokens[i] in LIMITED:
                 while i + length < len(tokens) and tokens[i + length] in "_^":
                     length += 1 + _width(tokens, i + length + 1)
@@ -119,8 +121,12 @@ FIRST     = set("sum mean prod cumsum cumprod max min trace reshape broadcast_to
 
 
 def of_code(line):
-    """(letters in order, all other signs) of a line's expression."""
+    """(letters and functions in order, all other signs) of a line's expression."""
     names, signs = [], []
+
+    def add(words):
+        names.extend(word for word in words if word in PREFIX)
+        signs.extend(word for word in words if word not in PREFIX)
 
     def visit(node):
         if isinstance(node, ast.Name):
@@ -137,7 +143,7 @@ def of_code(line):
                 visit(child)
         elif isinstance(node, ast.Call):
             name = getattr(node.func, "id", getattr(node.func, "attr", ""))
-            signs.extend(CALLED.get(name, [] if name in SHAPING else [name]))
+            add(CALLED.get(name, [] if name in SHAPING else [name]))
             if isinstance(node.func, ast.Attribute):
                 visit(node.func.value)
             args = node.args[:1] if name in FIRST else node.args[:2] if name in ("E", "KL") else node.args
@@ -185,7 +191,7 @@ def difference(line):
                                           or not letter.is_size})
     ours, made = of_code(line)
     if theirs != ours:
-        return f"the letters of the formula are {' '.join(theirs)}; those of the code {' '.join(ours)}."
+        return f"the formula reads {' '.join(theirs)}; the code {' '.join(ours)}."
     a, b = collections.Counter(signs), collections.Counter(made)
     if a != b:
         return f"only the formula has {_list(a - b)}; only the code has {_list(b - a)}."

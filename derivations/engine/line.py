@@ -8,6 +8,7 @@
     @d("=", r"\\log \\sum_z p(x, z)", by="marginalisation")   the next line, compared with the one before it
     def marginal(p_xz): return log(sum(p_xz, 1))
 """
+import collections
 import dataclasses
 import difflib
 import fractions
@@ -21,9 +22,13 @@ from derivations.engine.latex import plain
 from derivations.engine.relations import FAILS, HOLDS, RELATIONS, Outcome, ShapesDiffer, host, quiet
 from derivations.engine.worlds import WORLDS
 
+FEW   = 20                  # of fewer worlds than that no share is asked for
 SHARE = 0.2                 # in fewer of them than that a line may not be tested: finite, its condition true
 
 OPTIONS = "by covers to where tight gap of over vary as_ order tol slip reading rests_on".split()
+
+
+PAGES = collections.defaultdict(list)           # module -> its derivations
 
 
 class Derivation:
@@ -36,16 +41,21 @@ class Derivation:
         self.name, self.world, self.lines = name, world, []
         self.module = inspect.currentframe().f_back.f_globals["__name__"]
         self.where  = where
+        self.topic  = self.module.rpartition(".")[2]
+        for page in PAGES[self.module]:
+            if page.world is not world and page.world.name == world.name:
+                raise ValueError(f"{self.topic} has two worlds named {world.name!r}: their letters could not be told apart.")
         if where:
             world.known(where, f"the condition of the derivation {name!r}")
+        PAGES[self.module].append(self)
 
     def __call__(self, first, latex=None, *, let=None, **options):
         """A decorator: of a formula, where a chain starts; of a relation and a formula for the next line."""
         relation, latex = (None, first) if latex is None else (first, latex)
         def line(f):
             made = Line(self, f, relation, latex, let, options)
-            if any(made.name == other.name for other in self.lines):
-                raise ValueError(f"the derivation {self.name!r} has two lines {made.name}.")
+            if any(made.name == other.name for page in PAGES[self.module] for other in page.lines):
+                raise ValueError(f"{self.topic} has two lines named {made.name}.")
             self.lines.append(made)
             return made
         return line
@@ -57,12 +67,12 @@ class Line:
     def __init__(self, derivation, f, relation, latex, let, options):
         self.derivation, self.f, self.relation, self.latex, self.let = derivation, f, relation, latex, let
         self.world, self.name = derivation.world, f.__name__
-        self.topic = derivation.module.rpartition(".")[2]
+        self.topic = derivation.topic
         self.id    = f"{self.topic}.{self.name}"
         for option in options:
-            _one_of(option, OPTIONS, f"{self.id} has an option")
+            _one_of(option, OPTIONS, f"{self.id}: no option")
         if relation is not None:
-            _one_of(relation, RELATIONS, f"{self.id} has a relation")
+            _one_of(relation, RELATIONS, f"{self.id}: no relation")
             for need in RELATIONS[relation].needs:
                 if not any(options.get(option) is not None for option in need.split("|")):
                     raise ValueError(f"{self.id} has the relation {relation!r}, which wants {need.replace('|', '= or ')}=.")
@@ -83,7 +93,13 @@ class Line:
             self.world.known(g, f"{self.id}, in an option,")
         for letter in (*self.vary, *self.tight, *filter(None, (self.over, self.as_)),
                        *(t for t in self.tight.values() if isinstance(t, str))):
-            _one_of(letter, self.world.letters, f"{self.id} names a letter")
+            _one_of(letter, self.world.letters, f"{self.id}: no letter")
+        for letter, what in ((self.over, "moves"), *((letter, "other") for letter in self.vary)):
+            if letter and not getattr(self.world.letters[letter].kind, what, None) and relation != "root":
+                raise ValueError(f"{self.id}: the letter {letter!r} cannot be varied; expected one that is drawn as simplex, "
+                                 "unit, real or positive.")
+        if self.to is not None:
+            self.world.known(self.to.f, f"{self.to.id}, which {self.id} is compared with,")
 
     def __call__(self, *letters):
         return self.f(*letters)
@@ -106,7 +122,7 @@ class Line:
 def _one_of(name, table, what):
     if name not in table:
         close = difflib.get_close_matches(str(name), list(table), 1)
-        raise ValueError(f"{what} {name!r} that does not exist; " + (f"did you mean {close[0]!r}?" if close else
+        raise ValueError(f"{what} {name!r}; " + (f"did you mean {close[0]!r}?" if close else
                          f"choose one of {', '.join(table)}."))
 
 
@@ -118,16 +134,19 @@ def topics():
 
 
 def derivations_of(topic):
-    """The derivations that a topic makes. Raises ValueError for a topic that does not exist."""
-    _one_of(topic, topics(), "there is a topic")
-    module = importlib.import_module(f"derivations.{topic}")
-    return [d for d in vars(module).values() if isinstance(d, Derivation) and d.module == module.__name__]
+    """The derivations that a topic makes. Raises ValueError for a topic that does not exist, or cannot be imported."""
+    _one_of(topic, topics(), "no topic")
+    try:
+        importlib.import_module(f"derivations.{topic}")
+    except Exception as error:
+        raise ValueError(f"derivations/{topic}.py cannot be imported: {error}") from error
+    return PAGES[f"derivations.{topic}"]
 
 
 def line_of(id):
     """The line with the id topic.name. Raises ValueError for one that does not exist."""
     every = {line.id: line for line in lines_of(id.partition(".")[0])}
-    _one_of(id, every, "there is a line")
+    _one_of(id, every, "no line")
     return every[id]
 
 
@@ -155,28 +174,32 @@ def check(line, n=WORLDS):
 
 
 def _check(line, n):
-    tested, fails, residual, problem = 0, 0, 0.0, ""
     pool = line.world.draw(n)
     if line.relation is None:
         return Report(line, n, 0, 0.0)
-    for s in pool:
-        if not line.applies(s):
-            continue
-        found = outcome(line, s)
-        tested  += found.status in (HOLDS, FAILS)
-        fails   += found.status == FAILS
-        residual = max(residual, found.off)
-    enough = SHARE * len(pool)
+    tested, failed, residual, problem = 0, [], 0.0, ""
+    try:
+        for s in pool:
+            if line.applies(s):
+                found = outcome(line, s)
+                tested  += found.status in (HOLDS, FAILS)
+                residual = max(residual, found.off)
+                if found.status == FAILS:
+                    failed.append(s)
+    except Exception as error:
+        return Report(line, n, tested, residual, f"{_head(line)}\n  raises {type(error).__name__}: {error}\n    {letters(line, s)}")
+    enough, differs = SHARE * len(pool) if len(pool) >= FEW else 0, tested - len(failed)
     if line.relation == "!=":
-        if tested - fails < enough:
-            problem = f"{_head(line)}\n  differs from the right line in only {tested - fails} of {len(pool)} worlds; " \
+        if differs < enough:
+            problem = f"{_head(line)}\n  differs from the right line in only {differs} of {len(pool)} worlds; " \
                       f"expected at least {enough:.0f}."
-    elif fails:
-        problem = _explain(line, fails, len(pool))
+    elif failed:
+        problem = "\n".join([_head(line), f"  does not hold in {len(failed)} of {len(pool)} worlds; the smallest:",
+                             *_world(line, FAILS, failed[0])])
     elif tested < enough:
         problem = f"{_head(line)}\n  is tested in only {tested} of {len(pool)} worlds: elsewhere its condition is false, " \
                   f"or both sides are infinite; expected at least {enough:.0f}."
-    return Report(line, len(pool), tested, residual, problem, tested - fails)
+    return Report(line, len(pool), tested, residual, problem, differs)
 
 
 def outcome(line, s):
@@ -187,10 +210,15 @@ def outcome(line, s):
         return Outcome(FAILS, np.inf, line.to.value(s), host(s.call(line.f)))
 
 
-def counterexample(line, status=FAILS):
-    """The simplest world that Hypothesis finds where the line does not hold, and the Outcome there."""
+def counterexample(line, status=FAILS, known=None):
+    """The simplest world that Hypothesis finds where the line does not hold, and the Outcome there; where it finds none,
+    the world that is `known`."""
+    from hypothesis.errors import NoSuchExample
     with quiet():
-        s = line.world.smallest(lambda s: line.applies(s) and outcome(line, s).status == status)
+        try:
+            s = line.world.smallest(lambda s: line.applies(s) and outcome(line, s).status == status)
+        except NoSuchExample:
+            s = known
         return s, outcome(line, s)
 
 
@@ -199,18 +227,17 @@ def _head(line):
     return f"{line.id}  {line.relation}  {plain(line.latex)}{by}"
 
 
-def _explain(line, fails, n):
-    return "\n".join([_head(line), f"  does not hold in {fails} of {n} worlds; the smallest:", *_world(line, FAILS)])
-
-
 def explain_slip(report):
     """A formula as printed: in how many worlds it is not the right one, the smallest of them, and both values there."""
     line = report.line
-    return "\n".join([_head(line), f"  differs in {report.differs} of {report.tested} worlds; the smallest:", *_world(line, HOLDS)])
+    if not report.differs:
+        return f"{_head(line)}\n  differs in none of {report.tested} worlds."
+    return "\n".join([_head(line), f"  differs in {report.differs} of {report.tested} worlds; the smallest:",
+                      *_world(line, HOLDS, None)])
 
 
-def _world(line, status):
-    s, found = counterexample(line, status)
+def _world(line, status, known):
+    s, found = counterexample(line, status, known)
     return [f"    {letters(line, s)}", *two_sides(line, found)]
 
 

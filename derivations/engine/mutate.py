@@ -1,9 +1,11 @@
 """Wrong on purpose: every line, every letter that follows and every function of `scratch` that a line reaches is changed
 a little, in every way that a slip could, and the checks have to notice.
 
-A mutant is *killed* where a check fails by value. It *crashes* where it raises, which proves nothing and is not counted.
-It is the *same* where every value is the line's own: then it has to be the same formula in a free world (same shapes, all
-laws broken), or stand in `equivalent.toml` with a reason. What is left is *weak*: the value changed and no check noticed.
+A mutant is *killed* where a check fails by value. It *crashes* where it raises, which a line notices too, but which proves
+little and is not counted. It is the *same* where every value is the line's own: then it has to be an *identity*, the same
+formula in a free world (same shapes, all laws broken), or be *listed* in `equivalent.toml` with a reason; the head of a chain
+may be *true* as well, for that it can be written so is what its chain claims. It is *untried* where no line ran it. What is
+left is *weak*: the value changed and no check noticed.
 """
 import ast
 import collections
@@ -22,15 +24,15 @@ import numpy as np
 import scratch
 from backends.random import Stream
 from derivations.engine import words, worlds
+from derivations.engine.worlds import anywhere
 from derivations.engine.relations import FAILS, host, quiet
 from derivations.engine.source import tree_of
 
-WORLDS   = 30               # a mutant of a line is tried on so many of its worlds
-FEW      = 6                # one of a function on so many generic ones, and all corners, of each line that reaches it
+WORLDS   = 20               # a mutant of a line is tried on so many of its generic worlds, and on all corners
+FEW      = 6                # one of a function on so many, and all corners, of each line that reaches it
 FREE     = 5                # and an identity is shown in so many free worlds
 CALLS    = 3                # of so many calls of a function the arguments are kept
 PER_LINE = 20               # mutants of a line of a derivation, or of a letter
-PER_CODE = 8                # mutants a line of code of a function
 
 ROOT     = pathlib.Path(scratch.__file__).parent
 MUTATED  = """
@@ -45,7 +47,8 @@ DROPPED  = {"log", "exp", "sqrt", "sum", "mean", "cumsum", "cumprod", "abs", "T"
             "log1p", "expm1", "sigmoid", "softplus", "logsumexp", "softmax"}
 UNTOUCHED = {"len", "range", "eye", "size", "gaussian", "check", "hyper"}       # inside these calls nothing is changed
 
-KILLED, CRASHED, SAME, WEAK, PROVEN, LISTED = "killed", "crashed", "same", "weak", "identity", "listed"
+KILLED, CRASHED, SAME, WEAK, PROVEN, TRUE, LISTED, UNTRIED = \
+    "killed", "crashed", "same", "weak", "identity", "true", "listed", "untried"
 
 
 # ---- making mutants --------------------------------------------------------------------------------------------------
@@ -54,6 +57,7 @@ class Mutant:
     """What was changed, as text, and the code that came out."""
     change: str
     code:   types.CodeType
+    line:   int
 
 
 def mutants(f, letters=(), most=None, known=None):
@@ -75,23 +79,23 @@ def mutants(f, letters=(), most=None, known=None):
             names[change] += 1
             if names[change] > 1:
                 change += f" ({names[change]})"
-            found[change] = changed
-    most = most or PER_CODE * _lines_of_code(tree)
+            found[change] = changed, node.lineno
     keep = list(found.items())
-    keep = [keep[i * len(keep) // most] for i in range(most)] if len(keep) > most else keep
-    return [Mutant(change, compiled(tree, f.__code__)) for change, tree in keep]
+    keep = [keep[i * len(keep) // most] for i in range(most)] if most and len(keep) > most else keep
+    return [Mutant(change, compiled(tree, f.__code__), line) for change, (tree, line) in keep]
 
 
 def places(node, path=()):
-    """(path, node) of everything in a function that may be changed: not its signature, its docstring, its checks of the
-    input, or what stands in a subscript."""
+    """(path, node) of everything in a function that may be changed: not its signature, its docstring, or its checks of the
+    input."""
+    guard = isinstance(node, ast.If) and any(isinstance(b, ast.Raise) for b in node.body)
     for name, value in ast.iter_fields(node):
+        if name in ("decorator_list", "annotation", "returns") or isinstance(value, ast.arguments) \
+                or guard and name != "orelse":
+            continue
         for i, child in enumerate(value if isinstance(value, list) else [value]):
-            if not isinstance(child, ast.AST) or name in ("args", "decorator_list", "slice", "annotation", "returns") and \
-                    not isinstance(node, ast.Call) or isinstance(child, (ast.expr_context, ast.operator)):
-                continue
-            if isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant) or \
-                    isinstance(child, ast.If) and any(isinstance(b, ast.Raise) for b in child.body):
+            if not isinstance(child, ast.AST) or isinstance(child, (ast.expr_context, ast.operator)) or \
+                    isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant):
                 continue
             here = (*path, (name, i if isinstance(value, list) else None))
             yield here, child
@@ -130,7 +134,7 @@ def changes(node, letters):
             yield ast.Call(f, args, node.keywords)
         if name in DROPPED and args:
             yield args[0]
-        if len(args) >= 2 and name not in UNTOUCHED and not any(isinstance(a, ast.Constant) for a in args[:2]):
+        if len(args) >= 2 and name not in {*UNTOUCHED, "E"} and not any(isinstance(a, ast.Constant) for a in args[:2]):
             yield ast.Call(node.func, [args[1], args[0], *args[2:]], node.keywords)
 
 
@@ -140,12 +144,6 @@ def _called(call):
 
 def _text(node):
     return ast.unparse(ast.fix_missing_locations(copy.deepcopy(node)))
-
-
-def _lines_of_code(tree):
-    body = tree.body if isinstance(tree.body, list) else [tree.body]
-    body = [b for b in body if not (isinstance(b, ast.Expr) and isinstance(b.value, ast.Constant))]
-    return max(1, sum((b.end_lineno - b.lineno + 1) for b in body))
 
 
 def replaced(tree, path, new):
@@ -194,14 +192,10 @@ def shapes(line, pool):
     return [group for group in groups.values() if len(group) > 1]
 
 
-def samples(line, n=WORLDS):
-    return [s for s in line.world.draw(n) if line.applies(s)]
-
-
-def few(line):
-    """Some of a line's samples: generic ones, and all corners."""
-    pool = samples(line, worlds.WORLDS)
-    return [s for s in pool if not s.corner][:FEW] + [s for s in pool if s.corner]
+def some(line, n):
+    """n of the generic samples in which a line applies, and all corners."""
+    pool = [s for s in line.world.draw(worlds.WORLDS) if line.applies(s)]
+    return [s for s in pool if not s.corner][:n] + [s for s in pool if s.corner]
 
 
 def of_line(line):
@@ -212,7 +206,7 @@ def of_line(line):
     with quiet():
         checks = [line] if line.relation else [other for other in line.derivation.lines
                                                if other.to is line and other.relation != "!="]
-        tried  = [(check, s) for check in checks for s in samples(check)]
+        tried  = [(check, s) for check in checks for s in some(check, WORLDS)]
         groups = shapes(line, line.world.draw(WORLDS))
         known  = {**vars(words), **line.f.__globals__}
         return [_of_line(line, mutant, tried, known) for mutant in mutants(line.f, groups, PER_LINE, known)]
@@ -236,17 +230,12 @@ def _of_line(line, mutant, tried, known):
     pool  = [s for _, s in tried]
     same  = all(_alike(host(s.call(f)), host(s.call(line.f))) for s in pool)
     names = {*_arguments(f), *line.letters}
-    free  = same and all(_free(line.f, f, s.free(names, i)) for i, s in enumerate(pool[-FREE:]))
-    proven = free or same and line.relation is None         # that a head may be written so too is what its chain claims
-    return Verdict(line.id, mutant.change, PROVEN if proven else SAME if same else WEAK)
-
-
-def _free(f, g, t):
-    """Have two formulas one value in a free world? Not where they have none."""
-    try:
-        return _alike(host(t.call(f)), host(t.call(g)))
-    except Exception:
-        return False
+    free  = [s.free(names, i) for i, s in enumerate(pool[-FREE:])]
+    if not pool:
+        return Verdict(line.id, mutant.change, UNTRIED)
+    if same and _identical((_numbers(t.call, f), _numbers(t.call, line.f)) for t in free):
+        return Verdict(line.id, mutant.change, PROVEN)
+    return Verdict(line.id, mutant.change, WEAK if not same else SAME if line.relation else TRUE)
 
 
 def _arguments(f):
@@ -259,6 +248,33 @@ def _alike(a, b):
                                     for x, y in zip(a, b))
 
 
+def _identical(pairs):
+    """Are the two of every pair equal wherever both have a value, and is there such a place?"""
+    seen = False
+    for a, b in pairs:
+        if a is None and b is None:
+            continue
+        if a is None or b is None or [x.shape for x in a] != [y.shape for y in b]:
+            return False
+        for x, y in zip(a, b):
+            both = np.isfinite(x) & np.isfinite(y)
+            seen = seen or both.any()
+            if not np.allclose(x[both], y[both], 1e-9, 1e-10):
+                return False
+    return seen
+
+
+def _numbers(f, /, *args, **kwargs):
+    """All arrays that a call gives, as a tuple; None where it raises: outside the laws of its world a formula may, and a
+    call that was part of a derivative cannot be repeated."""
+    def arrays(value):
+        return [a for part in value for a in arrays(part)] if isinstance(value, (tuple, list)) else host(value)
+    try:
+        return tuple(arrays(f(*args, **kwargs)))
+    except Exception:
+        return None
+
+
 # ---- functions that lines reach --------------------------------------------------------------------------------------
 @dataclasses.dataclass
 class Target:
@@ -267,6 +283,7 @@ class Target:
     f:     types.FunctionType
     lines: list
     calls: list                                 # of dicts, argument -> value
+    ran:   set                                  # the lines of its text that ran; none of a letter, which is one expression
 
 
 def reached(lines):
@@ -276,21 +293,25 @@ def reached(lines):
         if line.relation in (None, "!="):
             continue
         with quiet():
-            pool  = samples(line)[-CALLS:]
-            calls = {code: (name_of(code), made) for code, made in _trace(line, pool).items()}
-            for name in _follows(line):
+            pool  = some(line, CALLS)[:CALLS]
+            calls = {code: (name_of(code), made, ran) for code, (made, ran) in _trace(line, pool).items()}
+            for name in asked(line):
                 follow = line.world.letters[name].follow
-                calls[follow.__code__] = (f"{name} ({line.world.home[name]})", [{a: s[a] for a in _arguments(follow)} for s in pool])
-        for code, (name, made) in calls.items():
-            target = found.setdefault(code, Target(name, None, [], []))
+                if follow is None:
+                    continue
+                calls[follow.__code__] = (f"{name} ({line.world.home[name]})",
+                                          [{a: s[a] for a in _arguments(follow)} for s in pool], set())
+        for code, (name, made, ran) in calls.items():
+            target = found.setdefault(code, Target(name, None, [], [], set()))
             target.lines.append(line)
             target.calls += made
+            target.ran   |= ran
     for f in gc.get_objects():
         if isinstance(f, types.FunctionType) and f.__code__ in found:
             found[f.__code__].f = f
     with quiet():
         for target in found.values():
-            target.calls = [call for call in target.calls if target.f and _result(target.f, call)][:CALLS]
+            target.calls = [call for call in target.calls if target.f and _numbers(target.f, **call)][:CALLS]
     return [target for target in found.values() if target.f is not None]
 
 
@@ -309,34 +330,44 @@ def of_scratch(code):
 
 
 def _trace(line, pool):
-    """code -> its calls' arguments, of the functions of `scratch` that a check of the line runs."""
-    calls = collections.defaultdict(list)
+    """code -> (its calls' arguments, the lines of it that ran), of the functions of `scratch` that a check runs."""
+    calls, ran = collections.defaultdict(list), collections.defaultdict(set)
 
     def saw(frame, event, _):
         code = frame.f_code
-        if event == "call" and of_scratch(code):
-            names = code.co_varnames[:code.co_argcount + code.co_kwonlyargcount]
-            calls[code].append({name: frame.f_locals[name] for name in names})
+        if not of_scratch(code):
+            return None
+        names = code.co_varnames[:code.co_argcount + code.co_kwonlyargcount]
+        calls[code].append({name: frame.f_locals[name] for name in names})
+        return step
 
-    sys.setprofile(saw)
+    def step(frame, event, _):
+        ran[frame.f_code].add(frame.f_lineno)
+        return step
+
+    sys.settrace(saw)
     try:
         for s in pool:
             line.check(s.put())
     finally:
-        sys.setprofile(None)
-    return calls
+        sys.settrace(None)
+    return {code: (made, ran[code]) for code, made in calls.items()}
 
 
-def _follows(line):
-    """The letters that follow, among all that a check of the line asks for."""
-    stack, needed = [*line.letters, *line.to.letters, *([line.over] if line.over else [])], set()
+def asked(line):
+    """The letters that a check of the line asks for, and those that they follow from."""
+    options = (line.gap, line.where, line.derivation.where, *line.tight.values())
+    stack   = [*line.letters, *line.to.letters, *([line.over] if line.over else []),
+               *(name for f in options if callable(f) for name in _arguments(f)),
+               *(name for name in line.tight.values() if isinstance(name, str))]
+    needed  = set()
     while stack:
         name = stack.pop()
         if name not in needed:
             needed.add(name)
             follow = line.world.letters[name].follow
             stack += _arguments(follow) if follow else ()
-    return [name for name in line.world.letters if name in needed and line.world.letters[name].follow]
+    return needed
 
 
 def of_target(target):
@@ -348,7 +379,7 @@ def of_target(target):
     groups = [group for group in groups.values() if len(group) > 1]
     most   = None if of_scratch(target.f.__code__) else PER_LINE
     with quiet():
-        tried = [(line, s) for line in target.lines for s in few(line)]
+        tried = [(line, s) for line in target.lines for s in some(line, FEW)]
         return [_of_target(target, mutant, tried) for mutant in mutants(target.f, groups, most)]
 
 
@@ -368,39 +399,23 @@ def _of_target(target, mutant, tried):
         f.__code__ = original
     if crashed:
         return Verdict(target.name, mutant.change, CRASHED)
-    same = all(_same(target, mutant, call) for call in target.calls)
-    free = same and all(_same(target, mutant, _freed(call, i)) for i, call in enumerate(target.calls))
-    return Verdict(target.name, mutant.change, PROVEN if free else SAME if same else WEAK)
-
-
-def _same(target, mutant, call):
-    """Does the mutant give what the function gives?"""
-    changed = types.FunctionType(mutant.code, target.f.__globals__, None, target.f.__defaults__)
-    changed.__kwdefaults__ = target.f.__kwdefaults__
-    a, b = _result(changed, call), _result(target.f, call)
-    return a is not None and b is not None and _alike(a, b)
-
-
-def _result(f, call):
-    """The numbers that a call gives, or None: it may have been part of a derivative, and not be one that can be repeated."""
-    try:
-        return _numbers(f(**call))
-    except Exception:
-        return None
-
-
-def _numbers(value):
-    """All arrays of a value made of tuples."""
-    if isinstance(value, (tuple, list)):
-        return tuple(a for part in value for a in _numbers(part))
-    return host(value)
+    if not target.calls or target.ran and mutant.line not in target.ran:
+        return Verdict(target.name, mutant.change, UNTRIED)
+    changed = types.FunctionType(mutant.code, f.__globals__, None, f.__defaults__)
+    changed.__kwdefaults__ = f.__kwdefaults__
+    pairs = [(_numbers(changed, **call), _numbers(f, **call)) for call in target.calls]
+    if any(a is None or not _alike(a, b) for a, b in pairs):
+        return Verdict(target.name, mutant.change, WEAK)
+    free  = [_freed(call, i) for i, call in enumerate(target.calls + target.calls)]
+    pairs = [(_numbers(changed, **call), _numbers(f, **call)) for call in free]
+    return Verdict(target.name, mutant.change, PROVEN if _identical(pairs) else SAME)
 
 
 def _freed(call, seed):
-    """The same call with every float anywhere in (0, 1)."""
+    """The same call with every float anywhere."""
     stream = Stream.seed(seed)
-    return {name: stream(name).uniform(v.shape, dtype="float64") if getattr(getattr(v, "dtype", None), "kind", "") == "f"
-            else v for name, v in call.items()}
+    return {name: anywhere(stream(name), v.shape, seed % 2).astype(v.dtype)
+            if getattr(getattr(v, "dtype", None), "kind", "") == "f" else v for name, v in call.items()}
 
 
 # ---- what may survive ------------------------------------------------------------------------------------------------

@@ -38,8 +38,18 @@ class ShapesDiffer(ValueError):
 
 def host(value):
     """A line's value as a tuple of float arrays on the host."""
-    parts = value if isinstance(value, (tuple, list)) else (value,)
-    return tuple(np.asarray(to_host(part), dtype=float) for part in parts)
+    parts = tuple(to_host(part) for part in (value if isinstance(value, (tuple, list)) else (value,)))
+    if any(np.iscomplexobj(part) for part in parts):
+        raise TypeError("a line's value is complex; expected real numbers.")
+    return tuple(np.asarray(part, dtype=float) for part in parts)
+
+
+def single(value):
+    """The value of a line that has to be one array."""
+    part, *more = host(value)
+    if more:
+        raise ValueError(f"a line has {1 + len(more)} values; this relation compares one.")
+    return part
 
 
 def compare(a, b, tol):
@@ -99,8 +109,7 @@ def ordered(line, s, f, sign):
 
 def best(line, s, f, sign):
     """No other value of the letter, near or drawn, makes the line `of` larger (sign 1) or smaller (sign -1)."""
-    kind, top = line.of.world.letters[line.over].kind, host(s.call(f))[0]
-    drawn = host(s[line.over])[0]
+    kind, top, drawn = line.world.letters[line.over].kind, single(s.call(f)), single(s[line.over])
     _comparable((drawn,), (top,))
     def signed(v):
         return tuple(sign * a for a in line.of.value(s.put(**{line.over: v})))
@@ -135,16 +144,20 @@ def equal_but_for_a_constant(line, s, f):
 
 
 def proportional(line, s, f):
-    def normalised(a):
-        return tuple(x / x.sum(-1, keepdims=True) for x in a)
-    return compare(normalised(line.to.value(s)), normalised(host(s.call(f))), line.tol)
+    """Equal once both sum to 1 over the last axis; vacuous where that has one element."""
+    a, b = single(line.to.value(s)), single(s.call(f))
+    _comparable((a,), (b,))
+    if a.ndim == 0 or a.shape[-1] == 1:
+        return Outcome(VACUOUS)
+    found = compare((a / a.sum(-1, keepdims=True),), (b / b.sum(-1, keepdims=True),), line.tol)
+    return found if (a.sum(-1) * b.sum(-1) > 0).all() else dataclasses.replace(found, status=FAILS)
 
 
 def tends(line, s, f):
     """The line before comes closer to this one as the letter `as_` goes to 0, with the stated order."""
     def off(h):
         t = s.put(**{line.as_: np.asarray(h)})
-        a, b = line.to.value(t)[0], host(t.call(f))[0]
+        a, b = single(line.to.value(t)), single(t.call(f))
         _comparable((a,), (b,))
         return np.max(abs(a - b), initial=0.0)
     e = np.asarray([off(h) for h in (1 / 256, 1 / 512, 1 / 1024)])
@@ -155,11 +168,13 @@ def tends(line, s, f):
 
 
 def differs(line, s, f):
-    """The formula as printed is not the line before: another value, or a shape that does not fit."""
+    """The formula as printed is not the line before: another value, by more than rounding, or a shape that does not fit."""
     try:
-        found = equal(line, s, f)
-    except (ValueError, IndexError, TypeError) as error:
+        found = compare(line.to.value(s), host(s.call(f)), 1e-6)
+    except (ValueError, IndexError) as error:
         return Outcome(HOLDS, ours=str(error))
+    if any(np.isnan(x).any() for x in found.ours):
+        return dataclasses.replace(found, status=VACUOUS, off=0.0)
     return dataclasses.replace(found, status={HOLDS: FAILS, FAILS: HOLDS}.get(found.status, VACUOUS), off=0.0)
 
 

@@ -8,8 +8,6 @@ import signal
 from backends import backend
 from derivations.engine import index, latex, line as lines, mutate
 
-BAD = (mutate.WEAK, mutate.SAME)
-
 
 @dataclasses.dataclass
 class Row:
@@ -45,9 +43,10 @@ def of_line(line, n=lines.WORLDS, mutants=True):
 
 def survivors(owner, verdicts):
     """What is wrong with a line, or a function, whose mutants got these verdicts: sentences."""
-    say = {mutate.WEAK: "changes the value and no check notices: add tight= or gap=, or a line that pins it",
-           mutate.SAME: "never changes the value: write it otherwise, or give the reason in equivalent.toml"}
-    return [f"{owner}: {change}  {say[verdict]}" for change, verdict in verdicts.items() if verdict in BAD]
+    say = {mutate.WEAK:    "changes the value and no check notices: a bound wants tight= or gap=, or another line has to pin it",
+           mutate.SAME:    "never changes the value: write it otherwise, or give the reason in equivalent.toml",
+           mutate.UNTRIED: "was never run: no line reaches that place"}
+    return [f"{owner}: {change}  {say[verdict]}" for change, verdict in verdicts.items() if verdict in say]
 
 
 def of_page(job):
@@ -74,6 +73,12 @@ def run(topics, n=lines.WORLDS):
     return [row for rows, _ in pages for row in rows], merged(row for _, functions in pages for row in functions)
 
 
+def letters(topics):
+    """The rows of the letters that the worlds of these topics define: other topics cannot pin those."""
+    return {f"{name} ({d.world.name})" for topic in topics for d in lines.derivations_of(topic)
+            for name, home in d.world.home.items() if home == d.world.name}
+
+
 class workers:
     """`do(f, jobs)` maps in as many processes as there are cores; in this one where a GPU is, or a stand-in for it."""
 
@@ -95,7 +100,7 @@ def _leave_at_once():
 
 def merged(found):
     """One row for every function: a mutant that the lines of one page kill is dead."""
-    order = [mutate.KILLED, mutate.CRASHED, mutate.WEAK, mutate.LISTED, mutate.SAME, mutate.PROVEN]
+    order = [mutate.KILLED, mutate.CRASHED, mutate.WEAK, mutate.LISTED, mutate.SAME, mutate.PROVEN, mutate.UNTRIED]
     rows  = {}
     for row in found:
         known = rows.setdefault(row.id, dataclasses.replace(row, lines=[], mutants={}))
@@ -127,7 +132,7 @@ def orphans():
     """Lines that nothing checks: a chain that starts and does not go on."""
     for topic in lines.topics():
         every   = lines.lines_of(topic)
-        checked = {id(line.to) for t in lines.topics() for line in lines.lines_of(t)}
+        checked = {id(line.to) for t in lines.topics() for line in lines.lines_of(t) if line.relation != "!="}
         yield from (f"{line.id} starts a chain that does not go on: nothing checks it" for line in every
                     if line.relation is None and id(line) not in checked)
 
@@ -140,21 +145,22 @@ def table(rows, by_line):
     wide = max(map(len, groups), default=5) + 2
     yield f"{'line' if by_line else 'topic':{wide}} {'lines':>5} {'worlds':>7} {'residual':>9}  mutants killed"
     for name, group in [*groups.items(), ("all", rows)][:len(groups) + (len(groups) > 1)]:
-        yield f"{name:{wide}} {len(group):5} {sum(r.tested for r in group):7} {max(r.residual for r in group):9.0e}  " \
+        tested = sum(r.tested for r in group)
+        yield f"{name:{wide}} {len(group):5} {tested or '-':>7} {max(r.residual for r in group):9.0e}  " \
               f"{killed(group)}{'  FAILS' if any(r.wrong for r in group) else ''}"
 
 
 def killed(rows):
-    """12 of 12, and how many of the changes are the same formula, or cannot be evaluated."""
+    """12 of 12, and how many of the changes are the same formula, hold as well, or cannot be evaluated."""
     slips = [row for row in rows if row.differs is not None]
     if len(rows) == len(slips) == 1:
         return f"as printed it differs in {slips[0].differs} of {slips[0].tested} worlds"
     if not any(row.mutants for row in rows):
         return "-"
-    dead, weak, same, told, crash = (sum(row.count(v) for row in rows) for v in (
-        mutate.KILLED, mutate.WEAK, mutate.PROVEN, mutate.LISTED, mutate.CRASHED))
-    return f"{dead} of {dead + weak}" + (f", {same + told} the same formula" if same + told else "") \
-        + (f", {crash} crash" if crash else "")
+    dead, weak, same, untried, identity, listed, true, crash = (sum(row.count(v) for row in rows) for v in (
+        mutate.KILLED, mutate.WEAK, mutate.SAME, mutate.UNTRIED, mutate.PROVEN, mutate.LISTED, mutate.TRUE, mutate.CRASHED))
+    others = {"the same formula": identity + listed, "true as well": true, "crash": crash}
+    return ", ".join([f"{dead} of {dead + weak + same + untried}", *(f"{n} {what}" for what, n in others.items() if n)])
 
 
 def told(where, functions):

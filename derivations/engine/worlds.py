@@ -11,6 +11,7 @@ pencil. Four worlds in five are generic (sizes of at least 2, no zeros, letters 
 """
 import dataclasses
 import inspect
+import itertools
 import math
 from typing import Any, Callable
 
@@ -21,6 +22,7 @@ from backends.random import Stream
 
 WORLDS  = 100               # drawn at a time
 CORNERS = 5                 # one in so many is a corner
+STEPS   = (1e-4, 1e-6)      # how far "a little" is, where a maximum is compared with what is around it
 
 
 # ---- letters ---------------------------------------------------------------------------------------------------------
@@ -88,13 +90,15 @@ def simplex(*dims):
         k = np.where(k.sum(-1, keepdims=True) > 0, k, 1)
         return k / k.sum(-1, keepdims=True)
 
-    def moves(v, h=1e-4):
+    def moves(v):
         n = v.shape[-1]
-        for i in range(n):
-            for j in range(n):
-                if i != j:
-                    step = np.where(v[..., j] >= h, h, 0)
-                    yield v + step[..., None] * (np.eye(n)[i] - np.eye(n)[j])
+        for row in np.ndindex(v.shape[:-1]):
+            for i, j, h in itertools.product(range(n), range(n), STEPS):
+                if i != j and v[row][j] >= h:
+                    moved = v.copy()
+                    moved[(*row, i)] += h
+                    moved[(*row, j)] -= h
+                    yield moved
 
     return Kind(dims, 0, 6, make=normalised, moves=moves, other=lambda v: normalised(np.roll(v, 1, -1)**2 + v / 3),
                 inside=lambda v: (v >= 0).all() and (abs(v.sum(-1) - 1) < 1e-9).all())
@@ -132,9 +136,9 @@ def invertible(dim):
     return Kind((dim, dim), -24, 24, make=make)
 
 
-def _coordinates(v, inside, h=1e-4):
+def _coordinates(v, inside):
     """v with one coordinate a little larger or smaller, where that is inside."""
-    for i in range(v.size):
+    for i, h in itertools.product(range(v.size), STEPS):
         for step in (h, -h):
             moved = v.copy()
             moved.flat[i] += step
@@ -223,6 +227,9 @@ class World:
                 pool.append(sample)
 
             collect()
+            if sum(sample.corner for sample in pool) > len(pool) / 2:
+                raise ValueError(f"the world {self.name!r} has hardly any generic sample: no zero, no two letters of one "
+                                 "kind and shape alike, no letter with one value everywhere; give its letters more room.")
         return [sample.put() for sample in self._pool[:n]]
 
     def smallest(self, wrong):
@@ -250,7 +257,11 @@ class Sample:
         if name not in self._known:
             letter = self.world.letters[name]
             value  = self.given[name] if name in self.given else self.call(letter.follow)
-            self._known[name] = xp.asarray(value) if isinstance(value, (np.ndarray, np.generic)) else value
+            if isinstance(value, (np.ndarray, np.generic)):
+                value = xp.asarray(value)
+                if isinstance(value, np.ndarray):
+                    value.flags.writeable = False           # a formula that changes its letters fails
+            self._known[name] = value
         return self._known[name]
 
     def put(self, **letters):
@@ -263,12 +274,13 @@ class Sample:
         return f(*(self[name] for name in code.co_varnames[:code.co_argcount]))
 
     def free(self, names, seed):
-        """The letters `names` in the same shapes, but with all laws broken: every number anywhere in (0, 1)."""
+        """The letters `names` in the same shapes, but with all laws broken: every number anywhere in (0, 1), or for an
+        odd seed in (-2, 2), with a zero among them now and then."""
         values, stream = {}, Stream.seed(seed)
         for name in names:
             v = self[name]
             values[name] = v if isinstance(v, (int, tuple)) or to_host(v).dtype.kind != "f" else \
-                stream(name).uniform(v.shape, dtype="float64")
+                anywhere(stream(name), v.shape, seed % 2)
         return Sample(self.world, values)
 
     def is_generic(self):
@@ -282,3 +294,9 @@ class Sample:
                     return False
                 seen.add(key)
         return True
+
+
+def anywhere(stream, shape, wide):
+    """Numbers of no law: in (0, 1), or, `wide`, in (-2, 2) with one in eight a zero."""
+    u = stream.uniform(shape, dtype="float64")
+    return xp.where(stream("zero").uniform(shape) < 1 / 8, 0, 4 * u - 2) if wide else u
