@@ -9,7 +9,7 @@ the one that holds, and somewhere there is a smallest world in which the two par
 """
 from typing import NamedTuple
 
-from derivations import gan, Derivation, World, index, let, positive, real, simplex, size, tex, unit
+from derivations import gan, hierarchical, Derivation, World, index, let, positive, real, simplex, size, tex, unit
 from derivations.diffusion import chain
 from derivations.elbo import one_z
 from derivations.engine.words import D, E, H, JS, KL, abs, arange, array, broadcast_to, concatenate, exp, gaussian, log, ones, pi, ratio, reshape, sqrt, sum
@@ -80,45 +80,26 @@ SLIPS = {
 
 
 # ---- latent variables ------------------------------------------------------------------------------------------------
-two_levels = World("two levels of latents",
-    X     = size(1, 3),
-    Z1    = size(1, 3),
-    Z2    = size(1, 3),
-    p_2   = tex(r"p(z_2)",               simplex("Z2")),
-    p_1_2 = tex(r"p(z_1 \mid z_2)",      simplex("Z2", "Z1")),
-    p_x_1 = tex(r"p(x \mid z_1)",        simplex("Z1", "X")),
-    q_1   = tex(r"q(z_1 \mid x)",        simplex("X", "Z1")),
-    q_2_1 = tex(r"q(z_2 \mid z_1)",      simplex("Z1", "Z2")),
-    q_12  = let(r"q(z_1, z_2 \mid x)",   lambda q_1, q_2_1: q_1[:, :, None] * q_2_1),                      # [X, Z1, Z2]
-    q_2   = let(r"q(z_2 \mid x)",        lambda q_12: sum(q_12, 1)),                                       # [X, Z2]
-    q_1_2 = let(r"q(z_1 \mid z_2, x)",   lambda q_12, q_2: ratio(q_12, q_2[:, None])),                     # [X, Z1, Z2]
-    p_x1  = let(r"p(x, z_1)",            lambda p_2, p_1_2, p_x_1: E(p_2, p_1_2.T) * p_x_1.T),             # [X, Z1]
+posterior_of_one = World("two levels of latents, and the posterior of the lower one", base=hierarchical.two_levels,
+    p_x1  = let(r"p(x, z_1)",            lambda p_1, p_x_1: p_1 * p_x_1.T),                                # [X, Z1]
     p_1_x = let(r"p(z_1 \mid x)",        lambda p_x1: ratio(p_x1, sum(p_x1, 1)[:, None])))                 # [X, Z1]
 
-hierarchy = Derivation("two levels", two_levels)
-
-@hierarchy(r"\mathbb{E}_{q(z_1, z_2 \mid x)}\left[\log p(x \mid z_1) - \log q(z_1 \mid x) + \log p(z_1 \mid z_2) - \log q(z_2 \mid z_1) + \log p(z_2)\right]", let=r"\mathrm{ELBO}")
-def terms(q_12, p_x_1, q_1, p_1_2, q_2_1, p_2):
-    return E(q_12, log(p_x_1.T[:, :, None]) - log(q_1[:, :, None]) + log(p_1_2.T) - log(q_2_1) + log(p_2), axis=(1, 2))
-
-@hierarchy("=", r"\mathbb{E}_{q(z_1 \mid x)}\left[\log p(x \mid z_1)\right] - \mathrm{KL}(q(z_2 \mid x) \,\Vert\, p(z_2)) - \mathbb{E}_{q(z_2 \mid x)}\left[\mathrm{KL}(q(z_1 \mid z_2, x) \,\Vert\, p(z_1 \mid z_2))\right]",
-           by="q factors from the top down too: q(z2 | x) first, then q(z1 | z2, x)")
-def top_down(q_1, p_x_1, q_2, p_2, q_1_2, p_1_2): return E(q_1, log(p_x_1.T)) - KL(q_2, p_2) - E(q_2, KL(q_1_2, p_1_2.T, axis=1))
+hierarchy = Derivation("two levels", posterior_of_one)
 
 @hierarchy("!=", r"\mathbb{E}_{q(z_1 \mid z_2)}\left[\log p(x \mid z_1)\right] - \mathrm{KL}(q(z_1 \mid x) \,\Vert\, p(z_1 \mid x)) - \mathrm{KL}(q(z_2 \mid z_1) \,\Vert\, p(z_2))",
-           slip="1", to=top_down, by="S0 and S4 print 'the KL between each inference layer and its corresponding prior'",
+           slip="1", to=hierarchical.two_top_down, by="S0 and S4 print 'the KL between each inference layer and its corresponding prior'",
            reading="p(z1 | x) is the model's posterior; whatever depends on z1 is averaged over q(z1 | x)")
 def hvae_posterior(q_1, p_x_1, p_1_x, q_2_1, p_2):
     kl_2 = E(q_1, KL(q_2_1, p_2))
     return E(q_1, log(p_x_1.T)) - KL(q_1, p_1_x) - kl_2
 
 @hierarchy("!=", r"\mathbb{E}_{q(z_1 \mid x)}\left[\log p(x \mid z_1)\right] - \mathbb{E}_{q(z_2 \mid x)}\left[\mathrm{KL}(q(z_1 \mid x) \,\Vert\, p(z_1 \mid z_2))\right] - \mathbb{E}_{q(z_1 \mid x)}\left[\mathrm{KL}(q(z_2 \mid z_1) \,\Vert\, p(z_2))\right]",
-           slip="1", to=top_down, by="even with the layer's own prior p(z1 | z2): z2 is drawn given z1, so that the term in z1 is no KL",
+           slip="1", to=hierarchical.two_top_down, by="even with the layer's own prior p(z1 | z2): z2 is drawn given z1, so that the term in z1 is no KL",
            reading="p(z1 | x) is a misprint of p(z1 | z2), and z2 is averaged over q(z2 | x)")
 def hvae_prior(q_1, p_x_1, q_2, p_1_2, q_2_1, p_2): return E(q_1, log(p_x_1.T)) - E(q_2, KL(q_1[:, :, None], p_1_2.T, axis=1)) - E(q_1, KL(q_2_1, p_2))
 
 
-apart = World("two levels, independent under q", base=two_levels,
+apart = World("two levels, independent under q", base=hierarchical.two_levels,
     r_2   = tex(r"q(z_2)",               simplex("Z2")),
     q_2_1 = let(r"q(z_2 \mid z_1)",      lambda r_2, Z1, Z2: broadcast_to(r_2, (Z1, Z2))))
 
