@@ -1,1 +1,1 @@
-"""What makes a derivation run: worlds, lines, relations; the mutation of both, and the comparison of LaTeX with code."""
+"""What makes a derivation run: worlds, lines, relations; their mutation; and the comparison of LaTeX with code."""

@@ -1,9 +1,10 @@
 """What the sources state, and where it is checked.
 
-`index.json` lists 273 statements: id, topic, kind, LaTeX and, where a statement is itself a derivation, its lines; which of
-the five sets of notes S0 .. S4 that this project follows make it, and whether they print the formula or say it in words.
-A statement is covered by a line or a letter that names it (`covers=`), or has a row in `elsewhere.toml`: the law test that
-checks it, the family of models that will bring it, or the reason for leaving it out.
+`index.json` lists 273 statements: id, topic, kind, LaTeX and, where a statement is itself a derivation, its lines;
+which of the five sets of notes S0 .. S4 that this project follows make it, and whether they print the formula or
+say it in words. A statement is covered by a line or a letter that names it (`covers=`), or has a row in
+`elsewhere.toml`: the law test that checks it, the family of models that will bring it, or the reason for leaving it
+out.
 """
 import ast
 import collections
@@ -20,7 +21,7 @@ from derivations.engine.mutate import MUTATED, ROOT
 HERE      = pathlib.Path(__file__).parent.parent
 BY_LINE   = ("identity", "inequality")              # of these every printed line has to be covered
 BY_LETTER = ("definition", "objective")             # of these nearly all, by a line or a letter
-NOW       = ("divergences", "foundations", "elbo", "vae", "mixtures")     # derived in full; of the others the backlog is printed
+NOW       = ("divergences", "foundations", "elbo", "vae", "mixtures")       # derived in full; the rest may be to come
 FAMILIES  = [*MUTATED, "nets"]
 
 
@@ -62,14 +63,14 @@ def claimed():
 
 
 def coverage():
-    """(id -> "covered", "law", "family", "reason" or "", complaints): where every statement is checked, and what is wrong
-    with the claims."""
+    """(id -> "covered", "law", "family", "reason" or "", complaints): where every statement is checked, and what is
+    wrong with the claims."""
     by_line, by_letter = claimed()
     complaints, where  = [], {}
     known = {part for row in statements().values()
              for part in [row["id"], *(f"{row['id']}:{i + 1}" for i in range(len(row.get("lines", ()))))]}
-    complaints += [f"{', '.join(by)} covers {part!r}, which is no statement of index.json" for part, by in (*by_line.items(), *by_letter.items())
-                   if part not in known]
+    complaints += [f"{', '.join(by)} covers {part!r}, which is no statement of index.json"
+                   for found in (by_line, by_letter) for part, by in found.items() if part not in known]
     for name, row in statements().items():
         strict  = row["kind"] in BY_LINE
         wanted  = strict and [f"{name}:{i + 1}" for i in range(len(row.get("lines", ())))] or [name]
@@ -89,11 +90,12 @@ def coverage():
     defined = [name for name, row in statements().items() if row["topic"] in NOW and row["kind"] in BY_LETTER]
     missing = [name for name in defined if where[name] != "covered"]
     if len(missing) > 0.05 * len(defined):
-        complaints.append(f"{len(missing)} of {len(defined)} definitions and objectives of {', '.join(NOW)} have neither a line "
-                          f"nor a letter; expected at most 5 %: {', '.join(missing)}")
+        complaints.append(f"{len(missing)} of {len(defined)} definitions and objectives of {', '.join(NOW)} have "
+                          f"neither a line nor a letter; expected at most 5 %: {', '.join(missing)}")
     for name, row in elsewhere().items():
         if name not in statements() and not any(f == name or f.startswith(name + ".") for f in functions()):
-            complaints.append(f"elsewhere.toml has a row for {name!r}, which is no statement of index.json and no function")
+            complaints.append(f"elsewhere.toml has a row for {name!r}, which is no statement of index.json and no "
+                              "function")
         complaints += [f"elsewhere.toml, {name}: {text}" for text in _wrong_row(row)]
     return where, complaints
 
@@ -107,7 +109,8 @@ def _wrong_row(row):
     elif kind == "law":
         path, _, name = value.partition("::")
         file = HERE.parent / path
-        if (HERE.parent / "setup.cfg").exists() and (not file.exists() or f"def {name}(" not in file.read_text(encoding="utf-8")):
+        tests = file.read_text(encoding="utf-8") if file.exists() else ""
+        if (HERE.parent / "setup.cfg").exists() and f"def {name}(" not in tests:
             yield f"there is no test {value}"
 
 
@@ -129,8 +132,8 @@ def functions():
 
 
 def unreached(names):
-    """(function -> the row of `elsewhere.toml` or None): the functions that are not among the reached `names`. A row for
-    a class, or for a module, stands for all in it."""
+    """(function -> the row of `elsewhere.toml` or None): the functions that are not among the reached `names`. A row
+    for a class, or for a module, stands for all in it."""
     rows = elsewhere()
     def row(name):
         while name and name not in rows:
@@ -142,8 +145,8 @@ def unreached(names):
 def uncited(reached):
     """Complaints about the way between `scratch` and the lines, in both directions. `reached`: function -> lines.
 
-    A function that no line reaches needs a row in `elsewhere.toml`; one that lines reach names one of them, in brackets,
-    in its text; and a line that is named has to reach the function that names it.
+    A function that no line reaches needs a row in `elsewhere.toml`; one that lines reach names one of them, in
+    brackets, in its text; and a line that is named has to reach the function that names it.
     """
     for name, row in unreached(reached).items():
         if row is None:
@@ -151,6 +154,7 @@ def uncited(reached):
     yield from (f"elsewhere.toml has a row for {name}, which lines reach" for name in elsewhere() if name in reached)
     for name, text in functions().items():
         cited = re.findall(rf"\[((?:{'|'.join(topics())})\.\w+)\]", text)
-        yield from (f"{name} names the line {id}, which does not reach it" for id in cited if id not in reached.get(name, ()))
+        lines = reached.get(name, ())
+        yield from (f"{name} names the line {id}, which does not reach it" for id in cited if id not in lines)
         if name in reached and not cited and not name.rpartition(".")[2].startswith("_"):
             yield f"{name} names none of the lines that reach it: {', '.join(dict.fromkeys(reached[name]))}"

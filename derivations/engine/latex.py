@@ -1,7 +1,9 @@
-"""The LaTeX of a line, compared with its code: the same letters and functions in the same order; the same signs and numbers.
+"""The LaTeX of a line, compared with its code: the same letters and functions in the same order; the same signs and
+numbers.
 
-It does not see nesting (which term a factor belongs to, or where a sign stands), sum limits, indices, transposes or axes.
-Lines of several statements, with words in them, or that call `scratch`, are exempt: a person has to read those.
+It does not see nesting (which term a factor belongs to, or where a sign stands), sum limits, indices, transposes or
+axes. Lines of several statements, with words in them, or that call `scratch`, are exempt: a person has to read
+those.
 """
 import ast
 import collections
@@ -10,10 +12,12 @@ import re
 
 from derivations.engine.source import tree_of
 
-SIGNS = {r"\mathbb{E}": "E", r"\mathrm{KL}": "KL", r"\mathrm{JS}": "JS", r"\mathrm{H}": "H", r"\Vert": "||", r"\mid": "|",
+SIGNS = {r"\mathbb{E}": "E", r"\mathrm{KL}": "KL", r"\mathrm{JS}": "JS", r"\mathrm{H}": "H", r"\Vert": "||",
+         r"\mid": "|",
          r"\cdot": "*", r"\leq": "<=", r"\le": "<=", r"\geq": ">=", r"\ge": ">=", r"\infty": "inf", r"\quad": "  ",
-         r"\qquad": "  ", r"\ldots": "...", r"\dots": "...", r"^{\top}": "'", r"^\top": "'", r"\lvert": "|", r"\rvert": "|",
-         r"\lVert": "||", r"\rVert": "||", r"\odot": "*", r"\sim": "~", r"\nabla": "grad", r"\partial": "d", r"\circ": "o",
+         r"\qquad": "  ", r"\ldots": "...", r"\dots": "...", r"^{\top}": "'", r"^\top": "'", r"\lvert": "|",
+         r"\rvert": "|", r"\lVert": "||", r"\rVert": "||", r"\odot": "*", r"\sim": "~", r"\nabla": "grad",
+         r"\partial": "d", r"\circ": "o",
          r"\tfrac": r"\frac", r"\dfrac": r"\frac"}
 
 
@@ -42,27 +46,31 @@ def _group(text):
 
 # ---- what the LaTeX says ---------------------------------------------------------------------------------------------
 TOKEN   = re.compile(r"\\[a-zA-Z]+|\\.|\d+(?:\.\d+)?|[a-zA-Z]|[^\s]")
-PHRASES = {r"\mathbb{E}": ["E"], r"D_{\mathrm{KL}}": ["KL"], r"\mathrm{KL}": ["KL"], r"\mathrm{JS}": ["JS"], r"\mathrm{H}": ["H"],
-           r"\operatorname{JS}": ["JS"], r"\operatorname{KL}": ["KL"], r"\operatorname{tr}": ["trace"], r"\mathrm{tr}": ["trace"],
-           r"\log": ["log"], r"\exp": ["exp"], "e^": ["exp"], r"\sqrt": ["sqrt"], r"\frac": ["/"], "/": ["/"], "+": ["+"], "-": ["-"],
-           r"\pm": ["+-"], r"\det": ["det"], r"\sum": ["sum"], r"\int": ["sum"], r"\prod": ["prod"], r"\max": ["max"], r"\min": ["min"],
-           r"\cos": ["cos"], r"\sin": ["sin"], r"\tanh": ["tanh"], r"\sigma": ["sigmoid"], r"\pi": ["pi"], r"^{-1}": ["inv"],
+PHRASES = {r"\mathbb{E}": ["E"], r"D_{\mathrm{KL}}": ["KL"], r"\mathrm{KL}": ["KL"], r"\operatorname{KL}": ["KL"],
+           r"\mathrm{JS}": ["JS"], r"\operatorname{JS}": ["JS"], r"\mathrm{H}": ["H"], r"\operatorname{tr}": ["trace"],
+           r"\mathrm{tr}": ["trace"], r"\log": ["log"], r"\exp": ["exp"], "e^": ["exp"], r"\sqrt": ["sqrt"],
+           r"\frac": ["/"], "/": ["/"], "+": ["+"], "-": ["-"], r"\pm": ["+-"], r"\det": ["det"], r"\sum": ["sum"],
+           r"\int": ["sum"], r"\prod": ["prod"], r"\max": ["max"], r"\min": ["min"], r"\cos": ["cos"],
+           r"\sin": ["sin"], r"\tanh": ["tanh"], r"\sigma": ["sigmoid"], r"\pi": ["pi"], r"^{-1}": ["inv"],
            r"^{\top}": [], r"^\top": [], r"^T": [], "^": ["**"], r"\operatorname{diag}": [], r"\mathbf{1}": [], "I": [],
            r"\partial": [], r"\nabla": []}
-SILENT  = set(r"""( ) [ ] { } | , . ; : ' = * ! \{ \} \left \right \big \Big \bigl \bigr \, \; \! \: \  \quad \qquad \mid \Vert
-              \lvert \rvert \lVert \rVert \cdot \times \odot \sim \limits \mathrm \mathcal \mathbf \cdots \dots \ldots""".split()) | {"\\ "}
-PREFIX  = set("E KL JS H log exp sqrt trace det sum prod max min cos sin tanh sigmoid".split())     # these stand in order
+SILENT  = {"\\ ", *r"""
+    ( ) [ ] { } | , . ; : ' = * ! \{ \} \left \right \big \Big \bigl \bigr \, \; \! \: \quad \qquad \mid \Vert \lvert
+    \rvert \lVert \rVert \cdot \times \odot \sim \limits \mathrm \mathcal \mathbf \cdots \dots \ldots
+""".split()}
+PREFIX  = set("E KL JS H log exp sqrt trace det sum prod max min cos sin tanh sigmoid".split())     # in order
 LIMITED = (r"\sum", r"\prod", r"\int", r"\max", r"\min", r"\sup", r"\inf")
 
 
 def _tokens(latex):
-    return TOKEN.findall(re.sub(r"([_^])\s*\{\s*(\\?[a-zA-Z0-9]+)\s*\}", r"\1\2",
-                                re.sub(r"\\(tfrac|dfrac)", r"\\frac", re.sub(r"\\(?:(?:left|right)(?![a-zA-Z])|[,;!:])", "", latex))))
+    latex = re.sub(r"\\(?:(?:left|right)(?![a-zA-Z])|[,;!:])", "", latex)
+    latex = re.sub(r"\\(tfrac|dfrac)", r"\\frac", latex)
+    return TOKEN.findall(re.sub(r"([_^])\s*\{\s*(\\?[a-zA-Z0-9]+)\s*\}", r"\1\2", latex))
 
 
 def of_latex(latex, letters):
-    """(letters and functions in order, all other signs) of a formula; `letters`: name -> LaTeX, where q may stand for q(z | x) if no
-    other letter begins so."""
+    """(letters and functions in order, all other signs) of a formula; `letters`: name -> LaTeX, where q may stand for
+    q(z | x) if no other letter begins so."""
     heads  = collections.Counter(text.partition("(")[0] for text in letters.values())
     short  = {text.partition("(")[0]: name for name, text in letters.items()}
     known  = [(_tokens(text), name) for name, text in letters.items()]
@@ -113,11 +121,15 @@ def _width(tokens, i):
 
 # ---- what the code says ----------------------------------------------------------------------------------------------
 OPERATORS = {ast.Add: ["+"], ast.Sub: ["-"], ast.Div: ["/"], ast.Pow: ["**"], ast.USub: ["-"]}
-CALLED    = {"ratio": ["/"], "logdet": ["log", "det"], "einsum": ["sum"], "trace": ["trace"], "maximum": ["max"], "minimum": ["min"],
+CALLED    = {"ratio": ["/"], "logdet": ["log", "det"], "einsum": ["sum"], "maximum": ["max"], "minimum": ["min"],
              "logsumexp": ["log", "sum", "exp"]}
-SHAPING   = set("""broadcast_to ones zeros eye reshape stack concatenate repeat swapaxes T diagonal where array asarray flip arange abs
-                   real D""".split())
-FIRST     = set("sum mean prod cumsum cumprod max min trace reshape broadcast_to repeat swapaxes T diagonal flip".split())
+SHAPING   = set("""
+    broadcast_to ones zeros eye reshape stack concatenate repeat swapaxes T diagonal where array asarray flip arange abs
+    real D
+""".split())                # these leave no sign in a formula
+FIRST     = set("""
+    sum mean prod cumsum cumprod max min trace reshape broadcast_to repeat swapaxes T diagonal flip
+""".split())                # of these the first argument alone stands in it
 
 
 def of_code(line):
@@ -184,11 +196,12 @@ def exempt(line):
 
 
 def difference(line):
-    """What the formula has and the code has not, or the other way round, as a sentence; "" where they agree, or are exempt."""
+    """What the formula has and the code has not, or the other way round, as a sentence; "" where they agree, or are
+    exempt."""
     if exempt(line):
         return ""
-    theirs, signs = of_latex(line.latex, {name: letter.latex for name, letter in line.world.letters.items() if name in line.letters
-                                          or not letter.is_size})
+    theirs, signs = of_latex(line.latex, {name: letter.latex for name, letter in line.world.letters.items()
+                                          if name in line.letters or not letter.is_size})
     ours, made = of_code(line)
     if theirs != ours:
         return f"the formula reads {' '.join(theirs)}; the code {' '.join(ours)}."

@@ -32,7 +32,8 @@ PAGES = collections.defaultdict(list)           # module -> its derivations
 
 
 class Derivation:
-    """A page: chains of lines in one world. `where` is the condition, a function of letters, under which all of it holds.
+    """A page: chains of lines in one world. `where` is the condition, a function of letters, under which all of it
+    holds.
 
     Raises ValueError where a line is made, so on import, for a relation, an option or a letter that does not exist.
     """
@@ -44,7 +45,8 @@ class Derivation:
         self.topic  = self.module.rpartition(".")[2]
         for page in PAGES[self.module]:
             if page.world is not world and page.world.name == world.name:
-                raise ValueError(f"{self.topic} has two worlds named {world.name!r}: their letters could not be told apart.")
+                raise ValueError(f"{self.topic} has two worlds named {world.name!r}: nobody could tell their letters "
+                                 "apart.")
         if where:
             world.known(where, f"the condition of the derivation {name!r}")
         PAGES[self.module].append(self)
@@ -75,7 +77,8 @@ class Line:
             _one_of(relation, RELATIONS, f"{self.id}: no relation")
             for need in RELATIONS[relation].needs:
                 if not any(options.get(option) is not None for option in need.split("|")):
-                    raise ValueError(f"{self.id} has the relation {relation!r}, which wants {need.replace('|', '= or ')}=.")
+                    wanted = need.replace("|", "= or ")
+                    raise ValueError(f"{self.id} has the relation {relation!r}, which wants {wanted}=.")
         self.by, self.covers = options.get("by", ""), options.get("covers", "").split()
         self.where, self.gap, self.tight = options.get("where"), options.get("gap"), options.get("tight", {})
         self.of, self.over   = options.get("of"), options.get("over")
@@ -96,8 +99,8 @@ class Line:
             _one_of(letter, self.world.letters, f"{self.id}: no letter")
         for letter, what in ((self.over, "moves"), *((letter, "other") for letter in self.vary)):
             if letter and not getattr(self.world.letters[letter].kind, what, None) and relation != "root":
-                raise ValueError(f"{self.id}: the letter {letter!r} cannot be varied; expected one that is drawn as simplex, "
-                                 "unit, real or positive.")
+                raise ValueError(f"{self.id}: the letter {letter!r} cannot be varied; expected one that is drawn as "
+                                 "simplex, unit, real or positive.")
         if self.to is not None:
             self.world.known(self.to.f, f"{self.to.id}, which {self.id} is compared with,")
 
@@ -116,7 +119,7 @@ class Line:
 
     def check(self, s):
         """What the line claims of the line before, in one sample: an Outcome."""
-        return RELATIONS[self.relation].check(self, s, self.f)
+        return RELATIONS[self.relation].check(self, s)
 
 
 def _one_of(name, table, what):
@@ -158,7 +161,8 @@ def lines_of(topic):
 # ---- checking --------------------------------------------------------------------------------------------------------
 @dataclasses.dataclass
 class Report:
-    """What became of a line: in how many worlds it was tested, the largest residual, and what went wrong, if anything."""
+    """What became of a line: in how many worlds it was tested, the largest residual, and what went wrong, if
+    anything."""
     line:     Line
     drawn:    int
     tested:   int
@@ -187,7 +191,8 @@ def _check(line, n):
                 if found.status == FAILS:
                     failed.append(s)
     except Exception as error:
-        return Report(line, n, tested, residual, f"{_head(line)}\n  raises {type(error).__name__}: {error}\n    {letters(line, s)}")
+        return Report(line, n, tested, residual,
+                      f"{_head(line)}\n  raises {type(error).__name__}: {error}\n    {letters(line, s)}")
     enough, differs = SHARE * len(pool) if len(pool) >= FEW else 0, tested - len(failed)
     if line.relation == "!=":
         if differs < enough:
@@ -197,8 +202,8 @@ def _check(line, n):
         problem = "\n".join([_head(line), f"  does not hold in {len(failed)} of {len(pool)} worlds; the smallest:",
                              *_world(line, FAILS, failed[0])])
     elif tested < enough:
-        problem = f"{_head(line)}\n  is tested in only {tested} of {len(pool)} worlds: elsewhere its condition is false, " \
-                  f"or both sides are infinite; expected at least {enough:.0f}."
+        problem = f"{_head(line)}\n  is tested in only {tested} of {len(pool)} worlds: elsewhere its condition is " \
+                  f"false, or both sides are infinite; expected at least {enough:.0f}."
     return Report(line, len(pool), tested, residual, problem, differs)
 
 
@@ -211,8 +216,8 @@ def outcome(line, s):
 
 
 def counterexample(line, status=FAILS, known=None):
-    """The simplest world that Hypothesis finds where the line does not hold, and the Outcome there; where it finds none,
-    the world that is `known`."""
+    """The simplest world that Hypothesis finds where the line does not hold, and the Outcome there; where it finds
+    none, the world that is `known`."""
     from hypothesis.errors import NoSuchExample
     with quiet():
         try:

@@ -1,11 +1,11 @@
-"""Wrong on purpose: every line, every letter that follows and every function of `scratch` that a line reaches is changed
-a little, in every way that a slip could, and the checks have to notice.
+"""Wrong on purpose: every line, every letter that follows and every function of `scratch` that a line reaches is
+changed a little, in every way that a slip could, and the checks have to notice.
 
-A mutant is *killed* where a check fails by value. It *crashes* where it raises, which a line notices too, but which proves
-little and is not counted. It is the *same* where every value is the line's own: then it has to be an *identity*, the same
-formula in a free world (same shapes, all laws broken), or be *listed* in `equivalent.toml` with a reason; the head of a chain
-may be *true* as well, for that it can be written so is what its chain claims. It is *untried* where no line ran it. What is
-left is *weak*: the value changed and no check noticed.
+A mutant is *killed* where a check fails by value. It *crashes* where it raises, which a line notices too, but which
+proves little and is not counted. It is the *same* where every value is the line's own: then it has to be an
+*identity*, the same formula in a free world (same shapes, all laws broken), or be *listed* in `equivalent.toml`
+with a reason; the head of a chain may be *true* as well, for that it can be written so is what its chain claims. It
+is *untried* where no line ran it. What is left is *weak*: the value changed and no check noticed.
 """
 import ast
 import collections
@@ -37,7 +37,7 @@ PER_LINE = 20               # mutants of a line of a derivation, or of a letter
 ROOT     = pathlib.Path(scratch.__file__).parent
 MUTATED  = """
     probability metrics mixtures autoregressive autoencoders flows energies gans diffusion
-""".split()                 # the folders of `scratch` whose functions are mutated; the autodiff has its own table of laws
+""".split()                 # the folders of `scratch` whose functions are mutated; the autodiff has its own laws
 
 BINARY   = {ast.Add: [ast.Sub], ast.Sub: [ast.Add], ast.Mult: [ast.Div], ast.Div: [ast.Mult], ast.Pow: [ast.Mult]}
 COMPARE  = {ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Lt: ast.LtE, ast.LtE: ast.Lt}
@@ -86,8 +86,8 @@ def mutants(f, letters=(), most=None, known=None):
 
 
 def places(node, path=()):
-    """(path, node) of everything in a function that may be changed: not its signature, its docstring, or its checks of the
-    input."""
+    """(path, node) of everything in a function that may be changed: not its signature, its docstring, or its checks of
+    the input."""
     guard = isinstance(node, ast.If) and any(isinstance(b, ast.Raise) for b in node.body)
     for name, value in ast.iter_fields(node):
         if name in ("decorator_list", "annotation", "returns") or isinstance(value, ast.arguments) \
@@ -199,8 +199,8 @@ def some(line, n):
 
 
 def of_line(line):
-    """The verdicts on the mutants of a line's own code: on the line itself, or, where it starts a chain, on those that are
-    compared with it."""
+    """The verdicts on the mutants of a line's own code: on the line itself, or, where it starts a chain, on those that
+    are compared with it."""
     if line.relation == "!=":
         return []
     with quiet():
@@ -265,8 +265,8 @@ def _identical(pairs):
 
 
 def _numbers(f, /, *args, **kwargs):
-    """All arrays that a call gives, as a tuple; None where it raises: outside the laws of its world a formula may, and a
-    call that was part of a derivative cannot be repeated."""
+    """All arrays that a call gives, as a tuple; None where it raises: outside the laws of its world a formula may, and
+    a call that was part of a derivative cannot be repeated."""
     def arrays(value):
         return [a for part in value for a in arrays(part)] if isinstance(value, (tuple, list)) else host(value)
     try:
@@ -283,7 +283,7 @@ class Target:
     f:     types.FunctionType
     lines: list
     calls: list                                 # of dicts, argument -> value
-    ran:   set                                  # the lines of its text that ran; none of a letter, which is one expression
+    ran:   set                                  # the lines of its text that ran; of a letter, one expression, none
 
 
 def reached(lines):

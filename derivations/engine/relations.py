@@ -1,7 +1,7 @@
 """The relations between lines: what each symbol claims of the line before and of this one, and how that is checked.
 
-A check takes a line, a sample and the function that stands for the line (its own, or a mutant), and says how far the
-claim is from holding there: an Outcome. Where a comparison makes no sense (shapes that differ) it raises.
+A check takes a line and a sample, and says how far the claim is from holding there: an Outcome. Where a comparison
+makes no sense (shapes that differ) it raises.
 """
 import contextlib
 import dataclasses
@@ -53,7 +53,8 @@ def single(value):
 
 
 def compare(a, b, tol):
-    """Are the tuples a and b equal? Two identical infinities are, and vacuous where there is nothing else; NaN never."""
+    """Are the tuples a and b equal? Two identical infinities are, and vacuous where there is nothing else; NaN
+    never."""
     _comparable(a, b)
     status, worst, finite = HOLDS, 0.0, 0
     for x, y in zip(a, b):
@@ -89,27 +90,28 @@ def _shapes(a):
     return " and ".join(str(x.shape) for x in a)
 
 
-# ---- the checks: line, sample, f -> Outcome --------------------------------------------------------------------------
-def equal(line, s, f):
-    return compare(line.to.value(s), host(s.call(f)), line.tol)
+# ---- the checks: line, sample -> Outcome -----------------------------------------------------------------------------
+def equal(line, s):
+    return compare(line.to.value(s), host(s.call(line.f)), line.tol)
 
 
-def ordered(line, s, f, sign):
-    """before >= this where sign is 1, before <= this where it is -1; and the slack is the gap, and is none where tight."""
-    a, b  = line.to.value(s), host(s.call(f))
+def ordered(line, s, sign):
+    """before >= this where sign is 1, before <= this where it is -1; and the slack is the gap, and is none where
+    tight."""
+    a, b  = line.to.value(s), host(s.call(line.f))
     found = at_least(a, b, line.tol) if sign > 0 else dataclasses.replace(at_least(b, a, line.tol), before=a, ours=b)
     if found.status == HOLDS and line.gap:
         slack = tuple(sign * (x - y) for x, y in zip(a, b))
         found = dataclasses.replace(compare(slack, host(s.call(line.gap)), line.tol), before=a, ours=b)
     if found.status == HOLDS and line.tight:
         found = equal(line, s.put(**{name: s[how] if isinstance(how, str) else s.call(how)
-                                     for name, how in line.tight.items()}), f)
+                                     for name, how in line.tight.items()}))
     return found
 
 
-def best(line, s, f, sign):
+def best(line, s, sign):
     """No other value of the letter, near or drawn, makes the line `of` larger (sign 1) or smaller (sign -1)."""
-    kind, top, drawn = line.world.letters[line.over].kind, single(s.call(f)), single(s[line.over])
+    kind, top, drawn = line.world.letters[line.over].kind, single(s.call(line.f)), single(s[line.over])
     _comparable((drawn,), (top,))
     def signed(v):
         return tuple(sign * a for a in line.of.value(s.put(**{line.over: v})))
@@ -121,31 +123,31 @@ def best(line, s, f, sign):
     return dataclasses.replace(worst, before=tuple(sign * a for a in at), ours=(top,))
 
 
-def root(line, s, f):
+def root(line, s):
     """The line `of` vanishes where the letter `over` takes this value; its size is measured by the drawn value's."""
-    value = s.call(f)
+    value = s.call(line.f)
     _comparable(host(s[line.over]), host(value))
     at, drawn = line.of.value(s.put(**{line.over: value})), line.of.value(s)
     size = 1 + max(np.max(abs(d), initial=0.0) for d in drawn)
     return compare(tuple(a / size for a in at), tuple(0 * a for a in at), line.tol)
 
 
-def equal_but_for_a_constant(line, s, f):
+def equal_but_for_a_constant(line, s):
     """The difference does not change when the letters `vary` do."""
     letters = s.world.letters
     t = s.put(**{name: letters[name].kind.other(to_host(s[name])) for name in line.vary})
     differences = []
     for u in (s, t):
-        found = compare(line.to.value(u), host(u.call(f)), np.inf)
+        found = compare(line.to.value(u), host(u.call(line.f)), np.inf)
         if found.status != HOLDS or not all(np.isfinite(a).all() for a in found.ours):
             return dataclasses.replace(found, status=FAILS if found.status == FAILS else VACUOUS)
         differences.append(tuple(a - b for a, b in zip(found.before, found.ours)))
     return compare(*differences, line.tol)
 
 
-def proportional(line, s, f):
+def proportional(line, s):
     """Equal once both sum to 1 over the last axis; vacuous where that has one element."""
-    a, b = single(line.to.value(s)), single(s.call(f))
+    a, b = single(line.to.value(s)), single(s.call(line.f))
     _comparable((a,), (b,))
     if a.ndim == 0 or a.shape[-1] == 1:
         return Outcome(VACUOUS)
@@ -153,11 +155,11 @@ def proportional(line, s, f):
     return found if (a.sum(-1) * b.sum(-1) > 0).all() else dataclasses.replace(found, status=FAILS)
 
 
-def tends(line, s, f):
+def tends(line, s):
     """The line before comes closer to this one as the letter `as_` goes to 0, with the stated order."""
     def off(h):
         t = s.put(**{line.as_: np.asarray(h)})
-        a, b = single(line.to.value(t)), single(t.call(f))
+        a, b = single(line.to.value(t)), single(t.call(line.f))
         _comparable((a,), (b,))
         return np.max(abs(a - b), initial=0.0)
     e = np.asarray([off(h) for h in (1 / 256, 1 / 512, 1 / 1024)])
@@ -167,10 +169,11 @@ def tends(line, s, f):
     return Outcome(HOLDS if (abs(slope - line.order) < 0.2).all() else FAILS, 0.0, (slope,), (np.asarray(line.order),))
 
 
-def differs(line, s, f):
-    """The formula as printed is not the line before: another value, by more than rounding, or a shape that does not fit."""
+def differs(line, s):
+    """The formula as printed is not the line before: another value, by more than rounding, or a shape that does not
+    fit."""
     try:
-        found = compare(line.to.value(s), host(s.call(f)), 1e-6)
+        found = compare(line.to.value(s), host(s.call(line.f)), 1e-6)
     except (ValueError, IndexError) as error:
         return Outcome(HOLDS, ours=str(error))
     if any(np.isnan(x).any() for x in found.ours):

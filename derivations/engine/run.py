@@ -29,7 +29,8 @@ class Row:
 def of_line(line, n=lines.WORLDS, mutants=True):
     """A line checked on n worlds, its LaTeX compared, and its own mutants tried."""
     report = lines.check(line, n)
-    row = Row(line.id, line.topic, report.tested, report.drawn, report.residual, wrong=[report.wrong] if report.wrong else [])
+    row = Row(line.id, line.topic, report.tested, report.drawn, report.residual)
+    row.wrong += [report.wrong] if report.wrong else []
     if line.relation == "!=":
         row.differs = report.differs
     if differs := latex.difference(line):
@@ -43,15 +44,16 @@ def of_line(line, n=lines.WORLDS, mutants=True):
 
 def survivors(owner, verdicts):
     """What is wrong with a line, or a function, whose mutants got these verdicts: sentences."""
-    say = {mutate.WEAK:    "changes the value and no check notices: a bound wants tight= or gap=, or another line has to pin it",
+    say = {mutate.WEAK:    "changes the value and no check notices: a bound wants tight= or gap=, or another line must "
+                           "pin it",
            mutate.SAME:    "never changes the value: write it otherwise, or give the reason in equivalent.toml",
            mutate.UNTRIED: "was never run: no line reaches that place"}
     return [f"{owner}: {change}  {say[verdict]}" for change, verdict in verdicts.items() if verdict in say]
 
 
 def of_page(job):
-    """A derivation: Rows of its lines, and of the functions and letters that they reach. Plain data in, plain data out, so
-    that another process can do it."""
+    """A derivation: Rows of its lines, and of the functions and letters that they reach. Plain data in, plain data out,
+    so that another process can do it."""
     topic, i, n, mutants = job
     page = lines.derivations_of(topic)[i].lines
     rows = [of_line(line, n, mutants) for line in page]
@@ -157,21 +159,23 @@ def killed(rows):
         return f"as printed it differs in {slips[0].differs} of {slips[0].tested} worlds"
     if not any(row.mutants for row in rows):
         return "-"
-    dead, weak, same, untried, identity, listed, true, crash = (sum(row.count(v) for row in rows) for v in (
-        mutate.KILLED, mutate.WEAK, mutate.SAME, mutate.UNTRIED, mutate.PROVEN, mutate.LISTED, mutate.TRUE, mutate.CRASHED))
+    dead, weak, same, untried, identity, listed, true, crash = (sum(row.count(verdict) for row in rows) for verdict in (
+        mutate.KILLED, mutate.WEAK, mutate.SAME, mutate.UNTRIED, mutate.PROVEN, mutate.LISTED, mutate.TRUE,
+        mutate.CRASHED))
     others = {"the same formula": identity + listed, "true as well": true, "crash": crash}
     return ", ".join([f"{dead} of {dead + weak + same + untried}", *(f"{n} {what}" for what, n in others.items() if n)])
 
 
 def told(where, functions):
-    """The functions of `scratch` that lines pin, where the statements of the index are checked, what is still to come."""
+    """The functions of `scratch` that lines pin, where the statements of the index are checked, what is still to
+    come."""
     ours = [row for row in functions if row.id.startswith("scratch.")]
     wide = max((len(row.id) for row in ours), default=0)
     yield "\nfunctions that lines reach: mutants killed"
     yield from (f"  {row.id:{wide}}  {killed([row])}" for row in sorted(ours, key=lambda row: row.id))
     kinds = collections.Counter(where.values())
-    yield f"\n{len(where)} statements of the sources: {kinds['covered']} in lines and letters, {kinds['law']} in laws, " \
-          f"{kinds['reason']} left out for a reason; to come with their family: {kinds['family']}"
+    yield f"\n{len(where)} statements of the sources: {kinds['covered']} in lines and letters, {kinds['law']} in " \
+          f"laws, {kinds['reason']} left out for a reason; to come with their family: {kinds['family']}"
     later = collections.defaultdict(list)
     for name, how in where.items():
         if how == "family":

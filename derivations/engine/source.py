@@ -24,6 +24,7 @@ def tree_of(code):
     nodes = _trees(code.co_filename).get((code.co_firstlineno, code.co_name), [])
     if len(nodes) > 1:
         where = {(a, c) for a, _, c, _ in code.co_positions() if a is not None and c}
-        nodes = [n for n in nodes if all((n.body.lineno, n.body.col_offset) <= at <= (n.body.end_lineno, n.body.end_col_offset)
-                                         for at in where)]
+        nodes = [node for node in nodes if all(
+            (node.body.lineno, node.body.col_offset) <= at <= (node.body.end_lineno, node.body.end_col_offset)
+            for at in where)]
     return nodes[0] if nodes else None

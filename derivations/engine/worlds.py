@@ -65,7 +65,8 @@ def tex(latex, kind, covers=""):
 
 
 def let(latex, follow, covers=""):
-    """A letter that follows from those that the function names; `covers`: the statements that it is the definition of."""
+    """A letter that follows from those that the function names; `covers`: the statements that it is the definition
+    of."""
     return Letter(latex, follow=follow, covers=covers)
 
 
@@ -182,15 +183,16 @@ class World:
         return [name for name, letter in self.letters.items() if name in needed and letter.kind]
 
     def strategy(self, corners=True):
-        """A Hypothesis strategy of samples, without corners if told so: three bytes say which sizes, and whether it is a
-        corner, then every byte is a number of a letter. All shrink to what is simplest.
+        """A Hypothesis strategy of samples, without corners if told so: three bytes say which sizes, and whether it is
+        a corner, then every byte is a number of a letter. All shrink to what is simplest.
 
         (One draw of bytes: Hypothesis repeats parts of an example in the next, and takes integers from whatever modules
         are loaded, so that with many small draws worlds would be alike, and other ones in another process.)"""
         from hypothesis import assume, strategies as st
         sizes  = {name: letter.kind for name, letter in self.letters.items() if letter.is_size}
         others = {name: letter.kind for name, letter in self.letters.items() if letter.kind and not letter.is_size}
-        most   = {name: math.prod(sizes[d].high if d in sizes else d for d in kind.dims) for name, kind in others.items()}
+        most   = {name: math.prod(sizes[d].high if d in sizes else d for d in kind.dims)
+                  for name, kind in others.items()}
         shapes = math.prod(kind.high - kind.low + 1 for kind in sizes.values())
         total  = 3 + sum(most.values())
 
@@ -206,7 +208,7 @@ class World:
             for name, kind in others.items():
                 options, shape = kind.numbers(values, corner), [values.get(d, d) for d in kind.dims]
                 picked = [options[b % len(options)] for b in drawn[start:start + math.prod(shape)]]
-                start += most[name]                         # so that a letter's bytes stay where they are as sizes shrink
+                start += most[name]                         # a letter's bytes stay where they are as sizes shrink
                 values[name] = kind.make(np.reshape(np.asarray(picked, dtype=int), shape))
             sample = Sample(self, values, corner)
             assume(corner or sample.is_generic())
@@ -220,16 +222,17 @@ class World:
         if len(self._pool) < n:
             self._pool = pool = []
 
-            @settings(max_examples=max(n, WORLDS), database=None, derandomize=True, deadline=None, phases=[Phase.generate],
-                      suppress_health_check=list(HealthCheck))
+            @settings(max_examples=max(n, WORLDS), database=None, derandomize=True, deadline=None,
+                      phases=[Phase.generate], suppress_health_check=list(HealthCheck))
             @given(self.strategy())
             def collect(sample):
                 pool.append(sample)
 
             collect()
             if sum(sample.corner for sample in pool) > len(pool) / 2:
-                raise ValueError(f"the world {self.name!r} has hardly any generic sample: no zero, no two letters of one "
-                                 "kind and shape alike, no letter with one value everywhere; give its letters more room.")
+                raise ValueError(f"the world {self.name!r} has hardly any generic sample: no zero, no two letters of "
+                                 "one kind and shape alike, no letter with one value everywhere; give its letters more "
+                                 "room.")
         return [sample.put() for sample in self._pool[:n]]
 
     def smallest(self, wrong):
