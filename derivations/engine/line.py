@@ -22,7 +22,7 @@ from derivations.engine.latex import plain
 from derivations.engine.relations import FAILS, HOLDS, RELATIONS, Outcome, ShapesDiffer, host, quiet
 from derivations.engine.worlds import WORLDS
 
-FEW   = 20                  # of fewer worlds than that no share is asked for
+FEW   = 50                  # of fewer worlds than that no share is asked for
 SHARE = 0.2                 # in fewer of them than that a line may not be tested: finite, its condition true
 
 OPTIONS = "by covers to where tight gap of over vary as_ order tol slip reading rests_on".split()
