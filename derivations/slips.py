@@ -5,7 +5,7 @@ the one that holds, and somewhere there is a smallest world in which the two par
 
     false       a world refutes the formula, in the reading that is stated
     ill-typed   a letter of another space: it fails by shape wherever the two spaces differ in size
-    notation    text only; nothing that can be evaluated is wrong
+    notation    text only: a misprint, a convention, or a condition left unsaid
 """
 from typing import NamedTuple
 
@@ -43,7 +43,7 @@ SLIPS = {
                 r"two meanings of $\alpha_t$: the second is the root of the first"),
     "12":  Slip("ill-typed", "S1",    r"$\mathbb{E}_{x \sim p_z}[\log(1 - D(G(x)))]$", r"$\mathbb{E}_{z \sim p_z}[\log(1 - D(G(z)))]$", r"where $x$ is only another name for $z$: the spaces are one"),
     "13":  Slip("false",     "S2",    r"$-\log p(x \mid z) = \sum_j \frac12\log\sigma_j^2 + \frac{(x_j - \mu_j)^2}{2\sigma_j^2}$", r"$\frac12\log 2\pi$ for each $j$ besides", "never as a value; its gradients and differences are right"),
-    "14":  Slip("false",     "S2",    r"the generator descends $\log(1 - D(G(z)))$", r"right for the minimax game, but not the step that S0 and S4 train with, ascending $\log D(G(z))$: near $D = 0$ its gradient vanishes", r"$D = 1/2$"),
+    "14":  Slip("notation",  "S2",    r"the generator descends $\log(1 - D(G(z)))$", r"right, for the minimax game; S0 and S4 train by ascending $\log D(G(z))$, whose gradient does not vanish near $D = 0$"),
     "15":  Slip("ill-typed", "S3",    r"$\mathrm{KL}(Q(Z \mid X) \Vert P(X))$, and posterior collapse is $Q(Z \mid X) \sim P(X)$", r"$P(Z)$, both times"),
     "16":  Slip("false",     "S3",    r"$L = \log p(x \mid z_q) + \lVert\mathrm{sg}[z_e] - e\rVert^2 + \beta\lVert z_e - \mathrm{sg}[e]\rVert^2$", r"$-\log p(x \mid z_q)$", r"$p(x \mid z_q) = 1$"),
     "17":  Slip("ill-typed", "S3",    r"$e \in \mathbb{R}^{KD}$", r"$e \in \mathbb{R}^{K \times D}$"),
@@ -55,7 +55,7 @@ SLIPS = {
     "23":  Slip("ill-typed", "S3",    r"$p_\theta(T) = \mathcal{N}(0, I)$", r"$p(x_T) = \mathcal{N}(x_T; 0, I)$"),
     "24":  Slip("ill-typed", "S3",    r"$\mathbb{E}[\log D(x) + \log(1 - D(g_\theta(x)))]$", r"$\mathbb{E}_x[\log D(x)] + \mathbb{E}_z[\log(1 - D(g_\theta(z)))]$"),
     "25":  Slip("false",     "S4",    r"$\log\frac1k\sum_i p(x \mid z^{(i)})$ is 'unbiased'", r"the mean is, for $p(x)$; its logarithm is too low", r"$p(x \mid z)$ does not depend on $z$"),
-    "26":  Slip("false",     "S4",    r"$\theta^* = \arg\max \mathbb{E}_{x, z \sim p(z)}[\log p(x \mid z)]$", r"$\arg\max \mathbb{E}_x[\log \mathbb{E}_{p(z)}[p(x \mid z)]]$", r"$p(x \mid z)$ does not depend on $z$"),
+    "26":  Slip("false",     "S4",    r"the objective of $\theta^* = \arg\max \mathbb{E}_{x, z \sim p(z)}[\log p(x \mid z)]$", r"$\arg\max \mathbb{E}_x[\log \mathbb{E}_{p(z)}[p(x \mid z)]]$", r"$p(x \mid z)$ does not depend on $z$"),
     "27":  Slip("ill-typed", "S4",    r"the variational family $q_\phi(z \mid x),\ p_\theta(z \mid x)$", r"$q_\phi(z \mid x),\ p_\theta(x \mid z)$"),
     "28":  Slip("false",     "S4",    r"$q(x_t \mid x_{t-1}) = \mathcal{N}(x_T; \sqrt{1 - \beta_t}\, x_{t-1}, \beta_t I)$", r"$\mathcal{N}(x_t; \ldots)$. The space is the same, so that it fails by value, not by shape", r"$t = T$"),
     "29":  Slip("false",     "S3",    r"'ignoring the second term and rewriting the first', the bound on $I(c; x)$ becomes $\mathbb{E}_{c, x}[\log Q(c \mid x)]$",
@@ -72,7 +72,7 @@ SLIPS = {
     "N9":  Slip("notation",  "S1",    r"$\log\int p(x, z_{1:T})\, q_\phi(z_{1:T}) / q_\phi(z_{1:T})$", r"$q_\phi(z_{1:T} \mid x)$, as in the next line; a factor of one either way"),
     "N10": Slip("ill-typed", "S1",    r"$G^* = \min_G \ldots,\ D^* = \max_D \ldots$", r"$\arg\min$ and $\arg\max$: a player, not a value"),
     "N11": Slip("false",     "S1",    r"maximising the ELBO is equivalent to minimising $\mathrm{KL}(q \Vert p(z \mid x))$", r"in $q$, with $p$ fixed", r"$p(x)$ stays the same"),
-    "N12": Slip("false",     "S3",    r"the game is 'equivalent to minimizing the JS divergence'", r"$V(G, D) \leq 2\,\mathrm{JS} - \log 4$, an equality at $D = D^*$ only", r"$D = D^*$"),
+    "N12": Slip("notation",  "S3",    r"the game is 'equivalent to minimizing the JS divergence'", r"where the discriminator may be any function and is at its best; else $V(G, D) \leq 2\,\mathrm{JS} - \log 4$"),
     "N13": Slip("notation",  "S0 S4", r"$\mathbb{E}_{t \sim U(0, T),\, x_t}\lVert\epsilon - \epsilon_\theta(x_t, t)\rVert^2$", r"$t$ is uniform on $1, \dots, T$, and the mean is over $\epsilon$ too"),
     "N14": Slip("notation",  "S0 S4", r"$\prod_{t=1} q(x_t \mid x_{t-1})$", r"$\prod_{t=1}^T$"),
     "N15": Slip("false",     "S3",    r"$P(Z_t \mid Z_{<t}) = \mathcal{N}(Z_t; \alpha Z_{t-1},, \sigma_\epsilon)$", r"the variance is $\sigma_\epsilon^2 = 1 - \alpha^2$, which keeps that of $Z_t$ at 1", r"$\alpha = 0$"),
@@ -87,7 +87,7 @@ posterior_of_one = World("two levels of latents, and the posterior of the lower 
 hierarchy = Derivation("two levels", posterior_of_one)
 
 @hierarchy("!=", r"\mathbb{E}_{q(z_1 \mid z_2)}\left[\log p(x \mid z_1)\right] - \mathrm{KL}(q(z_1 \mid x) \,\Vert\, p(z_1 \mid x)) - \mathrm{KL}(q(z_2 \mid z_1) \,\Vert\, p(z_2))",
-           slip="1", to=hierarchical.two_top_down, by="S0 and S4 print 'the KL between each inference layer and its corresponding prior'",
+           slip="1", to=hierarchical.two_top_down, by="S0 prints 'the KL divergence between each inference layer and its corresponding prior'",
            reading="p(z1 | x) is the model's posterior; whatever depends on z1 is averaged over q(z1 | x)")
 def hvae_posterior(q_1, p_x_1, p_1_x, q_2_1, p_2):
     kl_2 = E(q_1, KL(q_2_1, p_2))
@@ -189,7 +189,7 @@ def log_likelihood(p_data, p_x): return E(p_data, log(p_x))
 @objectives("=", r"\mathbb{E}_{p_{\mathrm{data}}}\left[\log \mathbb{E}_{p(z)}\left[p(x \mid z)\right]\right]", by="marginalisation")
 def log_of_expectation(p_data, p_z, p_x_z): return E(p_data, log(E(p_z, p_x_z.T)))
 
-@objectives("!=", r"\mathbb{E}_{p_{\mathrm{data}}}\left[\mathbb{E}_{p(z)}\left[\log p(x \mid z)\right]\right]", slip="26", by="S4 prints the expectation of the logarithm: by Jensen it is less")
+@objectives("!=", r"\mathbb{E}_{p_{\mathrm{data}}}\left[\mathbb{E}_{p(z)}\left[\log p(x \mid z)\right]\right]", slip="26", by="S4 prints the expectation of the logarithm: another objective, by Jensen a lower one")
 def expectation_of_log(p_data, p_z, p_x_z): return E(p_data, E(p_z, log(p_x_z.T)))
 
 @objectives(r"p(x)")
@@ -236,7 +236,7 @@ def its_mean(mu_r): return mu_r
            by="a density has its mean; a sum over a grid this wide and fine is the integral")
 def mean_of_density(x, s_r, mu_r, dx): return sum(x * exp(-(1 / 2 * log(2 * pi) + 1 / 2 * log(s_r**2) + (x - mu_r)**2 / (2 * s_r**2))) * dx)
 
-@gaussians("!=", r"\sum x \exp\left(-\left(\frac{1}{2} \log \sigma_r^2 + \frac{\left(x - \mu_r\right)^2}{2 \sigma_r^2}\right)\right) dx", slip="13", to=its_mean, by="S2 leaves log 2 pi out: the mass is sqrt(2 pi), and so is the mean too large")
+@gaussians("!=", r"\sum x \exp\left(-\left(\frac{1}{2} \log \sigma_r^2 + \frac{\left(x - \mu_r\right)^2}{2 \sigma_r^2}\right)\right) dx", slip="13", to=its_mean, by="S2 leaves log 2 pi out: the mass is sqrt(2 pi), and the mean so many times itself")
 def no_two_pi(x, s_r, mu_r, dx): return sum(x * exp(-(1 / 2 * log(s_r**2) + (x - mu_r)**2 / (2 * s_r**2))) * dx)
 
 
@@ -454,9 +454,6 @@ def value_for_player(p, D_star, p_G): return E(p, log(D_star)) + E(p_G, log(1 - 
 @game("<=", r"2\,\mathrm{JS}(p_{\mathrm{data}}, p_G) - \log 4", to=gan.value, by="no discriminator does better than the best", tight=dict(D="D_star"))
 def js_bound(p, p_G): return 2 * JS(p, p_G) - log(4)
 
-@game("!=", r"2\,\mathrm{JS}(p_{\mathrm{data}}, p_G) - \log 4", slip="N12", to=gan.value, by="S3: 'it is equivalent to minimizing the JS divergence'", reading="for any discriminator")
-def js_for_any(p, p_G): return 2 * JS(p, p_G) - log(4)
-
 
 pushed = World("noise, pushed through a generator",
     X   = size(1, 5),
@@ -503,10 +500,10 @@ def non_saturating(l): return D(lambda l: -log(1 / (1 + exp(-l))), l)
 @slopes("=", r"-\left(1 - D\right)", by="the sigmoid's slope is D (1 - D); near D = 0 this is -1: a bad sample is told so")
 def non_saturating_slope(d): return -(1 - d)
 
-@slopes("!=", r"\nabla_l \log\left(1 - \frac{1}{1 + \exp(-l)}\right)", slip="14", by="S2 descends log(1 - D): the step of the minimax game, whose slope -D vanishes near D = 0", reading="as the step that S0 and S4 take")
+@slopes(r"\nabla_l \log\left(1 - \frac{1}{1 + \exp(-l)}\right)", let=r"\text{the slope of what S2 descends, the minimax game's own}")
 def saturating(l): return D(lambda l: log(1 - 1 / (1 + exp(-l))), l)
 
-@slopes("=", r"-D", by="the same, in closed form")
+@slopes("=", r"-D", by="it vanishes near D = 0: a bad sample is told nothing")
 def saturating_slope(d): return -d
 
 
@@ -546,7 +543,7 @@ def resampled(p_c, p_x_c, Q): return E(p_c, E(p_x_c, log(Q.T))) + H(p_c)
 @information("= + const", r"\mathbb{E}_{P(c)}\left[\mathbb{E}_{P(x \mid c)}\left[\log Q(c \mid x)\right]\right]", vary="Q", by="H(c) does not depend on Q", where=lambda Q: (Q > 0).all())
 def without_entropy(p_c, p_x_c, Q): return E(p_c, E(p_x_c, log(Q.T)))
 
-@information("!=", r"\mathbb{E}_{P(c)}\left[\mathbb{E}_{P(x \mid c)}\left[\log Q(c \mid x)\right]\right]", slip="29", to=resampled, by="S3: 'by ignoring the second term the lower bound becomes'")
+@information("!=", r"\mathbb{E}_{P(c)}\left[\mathbb{E}_{P(x \mid c)}\left[\log Q(c \mid x)\right]\right]", slip="29", to=resampled, by="S3: 'by ignoring the second term and rewriting the first term, the lower bound becomes': H(c) is not nothing")
 def bound_without_entropy(p_c, p_x_c, Q): return E(p_c, E(p_x_c, log(Q.T)))
 
 

@@ -19,7 +19,8 @@ class Row:
     residual: float = 0.0
     mutants:  dict = None                       # change -> verdict
     lines:    list = dataclasses.field(default_factory=list)        # of a function: the lines that reach it
-    differs:  int = None                        # of a formula as printed: in how many worlds it is not the right one
+    slip:     str = ""                          # of a formula as printed: which of the sources' slips it is,
+    differs:  int = None                        # and in how many worlds it is not the right one
     wrong:    list = dataclasses.field(default_factory=list)
 
     def count(self, *verdicts):
@@ -32,7 +33,7 @@ def of_line(line, n=lines.WORLDS, mutants=True):
     row = Row(line.id, line.topic, report.tested, report.drawn, report.residual)
     row.wrong += [report.wrong] if report.wrong else []
     if line.relation == "!=":
-        row.differs = report.differs
+        row.slip, row.differs = line.slip, report.differs
     if differs := latex.difference(line):
         row.wrong.append(f"{line.id}: {differs}")
     if mutants and not report.wrong:
@@ -156,7 +157,7 @@ def killed(rows):
     """12 of 12, and how many of the changes are the same formula, hold as well, or cannot be evaluated."""
     slips = [row for row in rows if row.differs is not None]
     if len(rows) == len(slips) == 1:
-        return f"as printed it differs in {slips[0].differs} of {slips[0].tested} worlds"
+        return f"slip {slips[0].slip}: as printed it differs in {slips[0].differs} of {slips[0].tested} worlds"
     if not any(row.mutants for row in rows):
         return "-"
     dead, weak, same, untried, identity, listed, true, crash = (sum(row.count(verdict) for row in rows) for verdict in (
