@@ -7,7 +7,7 @@ from derivations.engine import words
 from derivations.engine.words import (E, KL, arange, array, broadcast_to, concatenate, cos, cumprod, exp, eye, flip, inv, log, logdet, mean, minimum, ones,
                                       pi, prod, ratio, repeat, reshape, sin, sqrt, stack, sum, trace, zeros)
 from scratch import autodiff
-from scratch.autoencoders import latent
+from scratch.autoencoders import hierarchical as levels, latent
 from scratch.diffusion import ddpm as model
 from scratch.diffusion.schedules import cosine, linear, schedule
 
@@ -80,7 +80,7 @@ def law(A, x0, W, b): return A * x0, sqrt(sum(W**2 * b**2, 1))
 @steps("=", r"\left(\bar a_t x_0,\ \sqrt{1 - \bar a_t^2}\right)", by="independent normals add up to one normal: one draw does for t", covers="diffusion-unroll-derivation:4")
 def one_draw(A, x0): return A * x0, sqrt(1 - A**2)
 
-@steps("=", r"\left(\sqrt{\bar\alpha_t}\, x_0,\ \sqrt{1 - \bar\alpha_t}\right)", by="the product of the square roots", covers="diffusion-kernel")
+@steps("=", r"\left(\sqrt{\bar\alpha_t}\, x_0,\ \sqrt{1 - \bar\alpha_t}\right)", by="the product of the square roots", covers="diffusion-kernel diffusion-kernel-sample")
 def by_abar(abar, x0): return sqrt(abar) * x0, sqrt(1 - abar)
 
 
@@ -246,7 +246,7 @@ def evidence_of(last, R):
 # A path x_0 .. x_T is a column of x: states [T + 1, S, S^T], x_0 along the second axis. Laws of paths are [S, S^T], sums over the last axis keep x_0.
 paths = World("a chain of finitely many states",
     S      = size(1, 3),
-    T      = size(1, 3),
+    T      = size(1, 4),
     q_0    = tex(r"q(x_0)",                        simplex("S")),
     K      = tex(r"K",                             simplex("T", "S", "S")),                                       # K[t-1, x_{t-1}, x_t]
     R      = tex(r"p_\theta",                      simplex("T", "S", "S")),                                       # R[t-1, x_t, x_{t-1}]
@@ -280,10 +280,10 @@ def forwards(q_0, q_t): return q_0[:, None] * prod(q_t, 0)
 @forward("=", r"\prod_{t=1}^T q(x_{t-1} \mid x_t)\, q(x_T)", by="Bayes' rule at every step: read backwards it is a Markov chain too", covers="diffusion-reverse-factorisation")
 def backwards(B, at, x, q_end): return prod(B[at, x[1:], x[:-1]], 0) * q_end
 
-@forward(r"q(x_t)", let=r"q(x_0) K_1 \cdots K_t \text{, one step after another}", covers="alg-diffusion-forward-ancestral:1-2")
+@forward(r"q(x_t)", let=r"q(x_0) K_1 \cdots K_t \text{, one step after another}")
 def one_by_one(marg): return marg[1:]
 
-@forward("=", r"\sum_{x_0} q(x_0)\, q(x_t \mid x_0)", by="draw a datum, then its noisy version: in one go", covers="diffusion-marginal")
+@forward("=", r"\sum_{x_0} q(x_0)\, q(x_t \mid x_0)", by="draw a datum, then its noisy version: in one go", covers="diffusion-marginal alg-diffusion-forward-ancestral:1-2")
 def marginal(q_0, Kbar): return sum(q_0[:, None] * Kbar, 1)
 
 bound = Derivation("bound", paths, where=lambda q, p: ((q > 0) == (p > 0)).all())              # the same paths are possible there and back
@@ -320,8 +320,7 @@ def two_parts(q, p_T, p_1, q_T, p_next, q_t): return E(q, log(ratio(p_T * p_1, q
        by="logarithms: data, prior, and a step there against a step back", covers="diffusion-elbo-derivation:8")
 def consistency(q, p_1, p_T, q_T, p_next, q_t): return E(q, log(p_1)) + E(q, log(ratio(p_T, q_T))) + E(q, sum(log(ratio(p_next, q_t[:-1])), 0))
 
-@bound("=", r"\operatorname{elbo}(p_\theta(x_{0:T}), q(x_{1:T} \mid x_0))", by="a hierarchical VAE with z_t = x_t whose q has nothing to learn: the same function",
-       covers="diffusion-hvae-special-case")
+@bound("=", r"\operatorname{elbo}(\log p_\theta(x_{0:T}), q(x_{1:T} \mid x_0))", by="the function of one latent: the path is one")
 def hierarchical(p, q): return latent.elbo(log(p), q)
 
 @bound(r"-\mathbb{E}_{q(x_0)}\left[\log p_\theta(x_0)\right]", let=r"\text{nats a datum costs}")
@@ -366,14 +365,15 @@ normal = World("normal data and a network that is linear in x_t", base=sampler,
     miss   = let(r"\mathbb{E}\left(\epsilon - \epsilon_\theta\right)^2", lambda k, d, m, v, abar: (k * sqrt(abar) * m + d)**2 + (1 - k * sqrt(1 - abar))**2 + k**2 * abar * v),
     nodes  = let(r"\text{nodes}",        lambda: sqrt(3) * array([1., 0, 0, 0, 0, -1])),                               # with a normal's moments up to the fifth
     x0s    = let(r"x_0^{1:N}",           lambda m, v, nodes: reshape(repeat(sqrt(v) * nodes + m, 6), (18, 2))),         # 18 images of two pixels, all pairs
-    es     = let(r"\epsilon^{1:N}",      lambda nodes: reshape(broadcast_to(nodes, (6, 6)), (18, 2))))                  # of nodes among them
+    es     = let(r"\epsilon^{1:N}",      lambda nodes: reshape(broadcast_to(nodes, (6, 6)), (18, 2))),                  # of nodes among them
+    zs     = let(r"z^{1:N}",             lambda T: (T + 1)**0.5 * concatenate([eye(T + 1), -eye(T + 1)])))              # with the means and covariances of T + 1 normals
 
 linear_net = Derivation("linear_net", normal)
 
 @linear_net(r"\frac{1}{\frac{\alpha_t}{\beta_t} + \frac{1}{V_{t-1}}}", let=r"v^* \text{, the variance of } x_{t-1} \mid x_t")
 def true_variance(alpha, beta, V_1): return 1 / (alpha / beta + 1 / V_1)
 
-@linear_net("<=", r"\beta_t", by="of all data with variance at most 1 it is largest for N(0, 1)", where=lambda v: v <= 1,
+@linear_net("<=", r"\beta_t", by="of all normal data with variance at most 1 it is largest for N(0, 1)", where=lambda v: v <= 1,
             gap=lambda alpha, beta, V_1: beta**2 * (1 - V_1) / (alpha * V_1 + beta), tight=dict(v=lambda v: 0 * v + 1), covers="diffusion-noise-variance-choice")
 def at_most(beta): return beta
 
@@ -395,6 +395,14 @@ def normal_bound(J_p, S_q, mu_p, mu_q, T, v): return 1 / 2 * (trace(J_p @ S_q) +
 def terms(x0s, es, k, d, s2, beta, T):
     s = schedule(beta)
     return mean(model.prior_kl(x0s, s)) / 2 + sum(stack([mean(model.step_loss(lambda x, t: k[t - 1] * x + d[t - 1], x0s, t, es, s2, s)) for t in range(1, T + 1)])) / 2
+
+@linear_net("=", r"-\operatorname{markovelbo}(x_0^{1:N}, z_{1:T}^{1:N}, q_{1:T}, p_{1:T-1}, \mathrm{decode})", to=normal_bound,
+            by="a hierarchical VAE whose z_t is x_t, as large as x_0, and whose q has nothing to learn: the function that trains those", covers="diffusion-hvae-special-case")
+def hierarchical_called(zs, m, v, k, d, s2, beta, T):
+    s = schedule(beta)
+    q = [lambda x, t=t: (sqrt(1 - beta[t]) * x, log(beta[t]) + 0 * x) for t in range(T)]
+    p = [lambda x, t=t: (model.mean_from_eps(x, t + 1, k[t] * x + d[t], s), log(s2[t]) + 0 * x) for t in range(T)]
+    return -levels.markov_elbo(m + sqrt(v) * zs[:, :1], [zs[:, t:t + 1] for t in range(1, T + 1)], q, p[1:], p[0])
 
 @linear_net(">=", r"\frac{1}{2}\left(1 + \log 2 \pi v\right) + \frac{1}{2}\left(\bar\alpha_T m^2 + V_T - 1 - \log V_T\right)", to=normal_bound,
             by="every step undone exactly: the entropy of the data, and what x_T still is of them", tight=dict(k="k_star", d="d_star", s2="v_star"))
@@ -429,6 +437,15 @@ def slope_called(x0s, es, k, d, beta, T):
     x, eps = (reshape(broadcast_to(a, (T, 18, 2)), (-1, 2)) for a in (x0s, es))
     return autodiff.grad(lambda k: 1 / 2 * model.simple_loss(lambda x, t: k[t - 1][:, None] * x + d[t - 1][:, None], x, t, eps, schedule(beta)))(k)
 
+@linear_net(r"\frac{2}{T} \left(k_t \sqrt{\bar\alpha_t}\, m + d_t\right)", let=r"\nabla_{d_t} L_{\mathrm{simple}}")
+def slope_offset(T, k, abar, m, d): return 2 / T * (k * sqrt(abar) * m + d)
+
+@linear_net("=", r"\operatorname{grad}(\operatorname{simpleloss})(d_t)", by="and the step that the offset takes", covers="alg-ddpm-training:1-4")
+def slope_offset_called(x0s, es, k, d, beta, T):
+    t = repeat(arange(1, T + 1), 18)
+    x, eps = (reshape(broadcast_to(a, (T, 18, 2)), (-1, 2)) for a in (x0s, es))
+    return autodiff.grad(lambda d: 1 / 2 * model.simple_loss(lambda x, t: k[t - 1][:, None] * x + d[t - 1][:, None], x, t, eps, schedule(beta)))(d)
+
 @linear_net(r"\left(\mu_p|_{0},\ \Sigma_p|_{0} - \sigma_t^2|_{t=1}\right)", let=r"\text{mean and variance of } \mathbb{E}\left[x_0 \mid x_1\right] \text{ under } p_\theta")
 def no_last_noise(mu_p, S_p, s2): return mu_p[0], S_p[0, 0] - s2[0]
 
@@ -443,6 +460,11 @@ def algorithm(k, d, s2, beta, T):
 def log_normal(x, m, v):
     return -(x - m)**2 / (2 * v) - log(2 * pi * v) / 2
 
+def log_label(x, p_y, m, v):
+    """log p(y | x), by Bayes' rule [Y]."""
+    joint = p_y * exp(log_normal(x, m, v))
+    return log(joint / sum(joint))
+
 labelled = World("a normal law for every label",
     Y     = size(1, 3),
     p_y   = tex(r"p(y)",                  simplex("Y")),
@@ -453,7 +475,7 @@ labelled = World("a normal law for every label",
     w     = tex(r"w",                     real()),
     g_x_y = let(r"\nabla \log p(x_t \mid y)",   lambda xt, m, v: words.D(lambda x: log_normal(x, m, v), xt)),
     g_x   = let(r"\nabla \log p(x_t)",          lambda xt, m, v, p_y: words.D(lambda x: log(sum(p_y * exp(log_normal(x, m, v)))), xt)),
-    g_y_x = let(r"\nabla \log p(y \mid x_t)",   lambda xt, m, v, p_y: words.D(lambda x: log(p_y * exp(log_normal(x, m, v)) / sum(p_y * exp(log_normal(x, m, v)))), xt)),
+    g_y_x = let(r"\nabla \log p(y \mid x_t)",   lambda xt, m, v, p_y: words.D(lambda x: log_label(x, p_y, m, v), xt)),
     eps_y = let(r"\epsilon_\theta(x_t, y)",     lambda abar, g_x_y: -sqrt(1 - abar) * g_x_y),
     eps_0 = let(r"\epsilon_\theta(x_t)",        lambda abar, g_x: -sqrt(1 - abar) * g_x))
 

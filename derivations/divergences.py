@@ -34,7 +34,7 @@ def kl_named(p, q): return KL(p, q)
 def bhattacharyya(p, q): return -2 * log(sum(sqrt(p * q)))
 
 @kl(">=", r"\sum_x \left(\sqrt{p(x)} - \sqrt{q(x)}\right)^2", by="-log t is at least 1 - t", where=lambda p, q: sum(p * q) > 0, tight=dict(q="p"),
-    gap=lambda p, q: 2 * (sum(sqrt(p * q)) - 1 - log(sum(sqrt(p * q)))))
+    gap=lambda p, q: 2 * (sum(sqrt(p * q)) - 1 - log(sum(sqrt(p * q)))), covers="kl-nonneg")
 def hellinger(p, q): return sum((sqrt(p) - sqrt(q))**2)
 
 @kl(">=", r"0", by="a sum of squares, which is 0 only where p = q at every x", tight=dict(q="p"), covers="kl-nonneg")
@@ -273,7 +273,24 @@ transport = World("two laws on points of the line",
     f         = let(r"D(x)",            lambda h, steepest: ratio(h, steepest)),                                 # its slope is 1 at most
     best_f    = let(r"D^*(x)",          lambda F, G, dx: concatenate([zeros(1), -cumsum(sign(F - G) * dx)[:-1]])))
 
+def with_marginals(plan):
+    """A plan, and its sums over where to and over where from."""
+    return plan, sum(plan, 1), sum(plan, 0)
+
+
 w1 = Derivation("Wasserstein-1", transport)
+
+@w1(r"\pi,\ \sum_{x'} \pi,\ \sum_x \pi \text{: any plan, what it takes from } x \text{, what it brings to } x'")
+def any_plan(plan): return with_marginals(plan)
+
+@w1("=", r"p(x)\, m(x' \mid x),\ p(x),\ q(x)", by="all of p is moved, and becomes q", covers="w1-definition")
+def any_marginals(p, move, q): return p[:, None] * move, p, q
+
+@w1(r"\pi^*,\ \sum_{x'} \pi^*,\ \sum_x \pi^* \text{: the plan that keeps the order}")
+def best_plan_marginals(best_plan): return with_marginals(best_plan)
+
+@w1("=", r"\max(\min(F, G) - \max(F - p(x), G - q(x)), 0),\ p(x),\ q(x)", by="it has the same marginals: it is one of those among which we look for the cheapest", covers="w1-definition")
+def best_marginals(F, G, p, q): return maximum(minimum(F[:, None], G) - maximum((F - p)[:, None], G - q), 0), p, q
 
 @w1(r"\sum_{x, x'} \pi \lvert x - x' \rvert", let=r"\text{what the plan } \pi \text{ costs}")
 def cost(plan, x): return sum(plan * abs(x[:, None] - x))

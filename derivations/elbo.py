@@ -3,7 +3,7 @@
 We cannot sum over every z. Take any q that we can sum over, and watch what it costs: one KL, which is never negative.
 """
 from derivations import Derivation, World, index, let, positive, real, simplex, size, tex
-from derivations.engine.words import D, E, KL, T, abs, arange, array, cholesky, det, eye, inv, log, logdet, pi, prod, ratio, sqrt, sum, trace
+from derivations.engine.words import D, E, H, KL, T, abs, arange, array, cholesky, det, eye, inv, log, logdet, pi, prod, ratio, sqrt, sum, trace
 from scratch.autodiff import grad
 from scratch.autoencoders import latent
 from scratch.probability import divergences
@@ -64,7 +64,7 @@ def two_ratios(q, p_xz, p_z_x): return E(q, log(ratio(p_xz, q))) + E(q, log(rati
 def split(q, p_xz, p_z_x): return E(q, log(ratio(p_xz, q))) + KL(q, p_z_x)
 
 @elbo(">=", r"\mathbb{E}_{q}\left[\log \frac{p(x, z)}{q(z \mid x)}\right]", by="a KL is never negative",
-      tight=dict(q="p_z_x"), gap=lambda q, p_z_x: KL(q, p_z_x), covers="elbo-kl-derivation:6 elbo-definition elbo-lower-bound")
+      tight=dict(q="p_z_x"), gap=lambda q, p_z_x: KL(q, p_z_x), covers="elbo-kl-derivation:6 elbo-definition elbo-lower-bound elbo-valid-any-q flow-exact-likelihood-claim")
 def bound(q, p_xz): return E(q, log(ratio(p_xz, q)))
 
 @elbo("=", r"\mathbb{E}_{q}\left[\log \frac{p(x \mid z)\, p(z)}{q(z \mid x)}\right]", by="the product rule", covers="elbo-split-derivation:1")
@@ -73,7 +73,7 @@ def product(q, p_x_z, p_z): return E(q, log(ratio(p_x_z.T * p_z, q)))
 @elbo("=", r"\mathbb{E}_{q}\left[\log p(x \mid z)\right] - \mathrm{KL}(q \,\Vert\, p(z))", by="the logarithm of a product", covers="elbo-split-derivation:2 elbo-recon-kl")
 def reconstruct(q, p_x_z, p_z): return E(q, log(p_x_z.T)) - KL(q, p_z)
 
-@elbo("=", r"\operatorname{elbo}(p(x, z), q)", by="the function that models with finite latents train with")
+@elbo("=", r"\operatorname{elbo}(\log p(x, z), q)", by="the function that models with finite latents train with")
 def called(p_xz, q): return latent.elbo(log(p_xz), q)
 
 @elbo(r"\log p(x) - \mathbb{E}_{q}\left[\log \frac{p(x, z)}{q(z \mid x)}\right]", let=r"\text{what is lost}")
@@ -214,6 +214,10 @@ def mean_bound(p_hat, q, p_x_z, p_z): return E(p_hat, E(q, log(p_x_z.T)) - KL(q,
 @two_sides("=", r"\mathbb{E}_{\hat p(x)}\left[\mathbb{E}_{q(z \mid x)}\left[\log \frac{p(x, z)}{q(z \mid x)}\right]\right]", by="p(x, z) = p(x | z) p(z)")
 def mean_bound_joint(p_hat, q, p_xz): return E(p_hat, E(q, log(ratio(p_xz, q))))
 
+@two_sides("<=", r"-\mathrm{H}(\hat p(x))", by="both at once: no pair comes above it, and the p below reaches it with any q: what is lost is a KL between two joints", covers="elbo-variational-problem",
+           tight=dict(p_z="q_z", p_x_z=lambda p_hat, q, q_z: ratio(p_hat * q.T, q_z[:, None])), gap=lambda p_hat, q, p_xz: KL(p_hat[:, None] * q, p_xz, (0, 1)))
+def best_pair(p_hat): return -H(p_hat)
+
 @two_sides("argmax", r"q(z)", of=mean_bound, over="p_z", by="the best prior is what q makes of all the data", covers="elbo-variational-problem")
 def best_prior(q_z): return q_z
 
@@ -297,7 +301,7 @@ def log_evidence(x, b, C): return -((x - b) @ inv(C) @ (x - b) + logdet(2 * pi *
 @lines(">=", r"\frac{1}{N} \sum_{n=1}^{N} \log p(x \mid z_n) - \frac{1}{2} \left(\mathrm{tr}\, \Sigma + \mu^\top \mu - D_z - \log \det \Sigma\right)",
        by="as S1 prints it, with points that have the moments of q", tight=dict(mu="m", L=lambda S: cholesky(S)),
        gap=lambda mu, Sigma, m, S, D_z: (trace(inv(S) @ Sigma) + (m - mu) @ inv(S) @ (m - mu) - D_z + logdet(S) - logdet(Sigma)) / 2,
-       covers="elbo-mc-gaussian elbo-tight-at-posterior")
+       covers="elbo-mc-gaussian elbo-tight-at-posterior elbo-objective-argmax")
 def normal_bound(N, log_p, Sigma, mu, D_z): return 1 / N * sum(log_p, 0) - 1 / 2 * (trace(Sigma) + mu @ mu - D_z - logdet(Sigma))
 
 @lines("=", r"-\frac{D_x \log(2 \pi \sigma^2)}{2} - \frac{(x - W \mu - b)^\top (x - W \mu - b) + \mathrm{tr}(W \Sigma W^\top)}{2 \sigma^2} - \frac{1}{2} \left(\mathrm{tr}\, \Sigma + \mu^\top \mu - D_z - \log \det \Sigma\right)",

@@ -285,10 +285,16 @@ def naive_log(p_k, k, p_x_zi): return E(p_k, log(1 / k * sum(p_x_zi, 2)))
 @naive("=", r"\mathbb{E}_{p(z^{(1:k)})}\left[\operatorname{logmeanexp}(\log p(x \mid z^{(1:k)}))\right]", by="in the log domain, where small likelihoods do not vanish")
 def naive_called(p_k, p_x_zi): return E(p_k, model.log_mean_exp(log(p_x_zi)))
 
-@naive(r"\mathbb{E}_{p(z \mid x)}\left[\left(\frac{p(x \mid z)\, p(z)}{p(z \mid x)}\right)^2\right]", let=r"\text{the mean square of a draw from the posterior, weighted}")
+@naive(r"\mathbb{E}_{p(z \mid x)}\left[\frac{p(x \mid z)\, p(z)}{p(z \mid x)}\right]", let=r"\text{the mean of a draw from the posterior, weighted}")
+def mean_posterior(p_z_x, p_x_z, p_z): return E(p_z_x, ratio(p_x_z.T * p_z, p_z_x))
+
+@naive("=", r"p(x)", by="every such draw is p(x), by Bayes' rule", covers="posterior-sampling-lower-variance")
+def mean_of_posterior(p_x): return p_x
+
+@naive(r"\mathbb{E}_{p(z \mid x)}\left[\left(\frac{p(x \mid z)\, p(z)}{p(z \mid x)}\right)^2\right]", let=r"\text{its mean square}")
 def square_posterior(p_z_x, p_x_z, p_z): return E(p_z_x, ratio(p_x_z.T * p_z, p_z_x)**2)
 
-@naive("=", r"p(x)^2", by="every such draw is p(x): the variance is 0", covers="posterior-sampling-lower-variance")
+@naive("=", r"p(x)^2", by="the square of the mean: the variance is 0", covers="posterior-sampling-lower-variance")
 def square_of_mean(p_x): return p_x**2
 
 @naive("<=", r"\mathbb{E}_{p(z)}\left[p(x \mid z)^2\right]", by="and that of a draw from the prior, with the same mean, is not", gap=lambda p_z, p_x_z, p_x: E(p_z, (p_x_z.T - p_x[:, None])**2),
@@ -301,7 +307,7 @@ q_draws = World("finite x, finite z, and every draw of k from q", base=one_z,
     z      = let(r"z^{(1:k)}",              lambda Z, k: arange(Z**k)[:, None] // Z**arange(k) % Z),       # [Z^k, k]
     q_k    = let(r"q(z^{(1:k)} \mid x)",    lambda q, z: prod(q[:, z], 2)),                                # [X, Z^k]
     w      = let(r"w_i",                    lambda p_xz, q, z: ratio(p_xz, q)[:, z]),                      # p(x, z) / q at every draw [X, Z^k, k]
-    w_rest = let(r"w_{i<k}",                lambda w: w[:, :, 1:]))                                        # all but one
+    w_rest = let(r"w_{i>1}",                lambda w: w[:, :, 1:]))                                        # all but the first
 
 weighted = Derivation("draws from q, weighted", q_draws, where=lambda p_xz, q: ((p_xz > 0) & (q > 0)).all())
 
@@ -318,11 +324,11 @@ def evidence_again(p_x): return log(p_x)
           tight=dict(q="p_z_x"), gap=lambda q_k, w, p_x: KL(q_k, q_k * mean(w, 2) / p_x[:, None]))
 def weighted_bound(q_k, k, w): return E(q_k, log(1 / k * sum(w, 2)))
 
-@weighted(">=", r"\mathbb{E}_{q(z^{(1:k)} \mid x)}\left[\log \left(\frac{1}{k - 1} \sum w_{i<k}\right)\right]", by="Jensen again: the mean of k is the mean of the k means that leave one out",
+@weighted(">=", r"\mathbb{E}_{q(z^{(1:k)} \mid x)}\left[\log \left(\frac{1}{k - 1} \sum w_{i>1}\right)\right]", by="Jensen again: the mean of k is the mean of the k means that leave one out",
           tight=dict(q="p_z_x"), gap=lambda q_k, w, w_rest: KL(q_k, q_k * mean(w_rest, 2) / mean(w, 2)))
 def one_less(q_k, k, w_rest): return E(q_k, log(1 / (k - 1) * sum(w_rest, 2)))
 
-@weighted("=", r"\mathbb{E}_{q(z^{(1:k)} \mid x)}\left[\operatorname{logmeanexp}(\log w_{i<k})\right]", by="the same function, with weights")
+@weighted("=", r"\mathbb{E}_{q(z^{(1:k)} \mid x)}\left[\operatorname{logmeanexp}(\log w_{i>1})\right]", by="the same function, with weights")
 def one_less_called(q_k, w_rest): return E(q_k, model.log_mean_exp(log(w_rest)))
 
 @weighted(">=", r"\mathbb{E}_{q(z \mid x)}\left[\log \frac{p(x, z)}{q(z \mid x)}\right]", by="k = 1 is the bound itself", tight=dict(q="p_z_x"))

@@ -80,7 +80,7 @@ def spread_through(A, Sigma): return A @ Sigma @ A.T
 @linear(r"\log \mathcal{N}(y_n; A \mu + b, A \Sigma A^{\top})")
 def normal(y, A, mu, b, Sigma): return log(N(y, A @ mu + b, A @ Sigma @ A.T))
 
-@linear("=", r"\log \mathcal{N}(z_n; \mu, \Sigma) - \log \lvert \det A \rvert", by="a straight map of a normal law is normal", covers="flow-linear-gaussian")
+@linear("=", r"\log \mathcal{N}(z_n; \mu, \Sigma) - \log \lvert \det A \rvert", by="a straight map of a normal law is normal", covers="flow-linear-gaussian flow-change-of-variables")
 def normal_changed(z, mu, Sigma, A): return log(N(z, mu, Sigma)) - logdet(A)
 
 @linear("=", r"\operatorname{logprob}(y_n, f, \log \mathcal{N}(\mu, \Sigma))", by="the same by the general rule")
@@ -120,8 +120,10 @@ cheap = World("matrices with a cheap determinant",
     x     = tex(r"x",              real("M")),
     b     = tex(r"b",              real("M")),
     v     = tex(r"v",              positive("M")),
+    v_2   = tex(r"v_2",            positive("M")),
     L     = let(r"L",              lambda A, d, M: A * (arange(M)[:, None] > arange(M)) + d * eye(M)),
-    Q     = let(r"Q",              lambda v, M: eye(M) - 2 * v[:, None] * v / sum(v**2)))
+    R     = let(r"R",              lambda v, M: eye(M) - 2 * v[:, None] * v / sum(v**2)),
+    Q     = let(r"Q",              lambda R, v_2, M: R @ (eye(M) - 2 * v_2[:, None] * v_2 / sum(v_2**2))))
 
 determinants = Derivation("determinants", cheap)
 
@@ -140,23 +142,23 @@ def triangle_matrix(L, x, b): return L @ x + b, logdet(L)
 @determinants("=", r"\operatorname{triangular}(x, L, b)", by="D logarithms")
 def triangular_called(x, L, b): return change.triangular(x, L, b)
 
-@determinants(r"Q v")
-def mirrored(Q, v): return Q @ v
+@determinants(r"\left(R v,\ R Q v_2\right)")
+def mirrored(R, v, Q, v_2): return R @ v, R @ Q @ v_2
 
-@determinants("=", r"-v", by="a mirror, across v")
-def mirrored_away(v): return -v
+@determinants("=", r"\left(-v,\ -v_2\right)", by="R is a mirror, across v; Q is one across v_2 and then R, which undoes itself")
+def mirrored_away(v, v_2): return -v, -v_2
 
 @determinants(r"Q^{\top} Q")
-def mirror(Q): return Q.T @ Q
+def turned(Q): return Q.T @ Q
 
-@determinants("=", r"I_M", by="the transpose undoes it", covers="flow-triangular-det")
-def mirror_undone(M): return eye(M)
+@determinants("=", r"I_M", by="Q is two mirrors, a turn of space: the transpose turns it back", covers="flow-triangular-det")
+def turned_back(M): return eye(M)
 
-@determinants(r"\lvert \det Q \rvert")
-def mirror_volume(Q): return abs(det(Q))
+@determinants(r"\left(\lvert \det R \rvert,\ \lvert \det Q \rvert\right)")
+def volumes(R, Q): return abs(det(R)), abs(det(Q))
 
-@determinants("=", r"1", by="and volumes are kept", covers="flow-triangular-det")
-def mirror_one(): return 1
+@determinants("=", r"\left(1,\ 1\right)", by="with one mirror or with two, volumes are kept", covers="flow-triangular-det")
+def volumes_kept(): return 1, 1
 
 # ---- one map after another -------------------------------------------------------------------------------------------
 def g(x):

@@ -3,7 +3,7 @@
 What can be known of a law when only its parts, or only draws from it, are given?
 """
 from derivations import Derivation, World, counts, let, positive, real, simplex, size, tex
-from derivations.engine.words import (D, E, H, KL, T, arange, concatenate, cumsum, eigh, eigvalsh, exp, eye, log, mean, ones, prod, ratio, repeat, sqrt, stack,
+from derivations.engine.words import (D, E, H, KL, T, arange, concatenate, cumsum, det, eigh, eigvalsh, exp, eye, log, mean, ones, prod, ratio, repeat, sqrt, stack,
                                       sum, zeros)
 from scratch.autodiff import grad, softmax, stop_gradient
 
@@ -166,8 +166,8 @@ def loadings(W): return W @ W.T
 @few(r"\text{the eigenvalues of } W W^{\top}")
 def spectrum(W): return eigvalsh(W @ W.T)
 
-@few("=", r"(0, \ldots, 0 \text{ (} D - k \text{ times)}, \text{ the } k \text{ eigenvalues of } W^{\top} W)", by="W W' and W' W share what is not 0",
-     covers="manifold-low-dimension")
+@few("=", r"(0, \ldots, 0 \text{ (} D - k \text{ times)}, \text{ the } k \text{ eigenvalues of } W^{\top} W)", by="W W' and W' W share what is not 0: k of them, where the columns of W are independent",
+     where=lambda W: det(W.T @ W) > 0, covers="manifold-low-dimension")
 def few_nonzero(W, dim, k): return concatenate([zeros(dim - k), eigvalsh(W.T @ W)])
 
 @few(r"x_i")

@@ -2,7 +2,7 @@
 
 Freeze the generator. What is the best that a discriminator can do, and what is then left for the generator to lower?
 """
-from derivations import Derivation, World, let, tex, size, index, unit, real, simplex, counts
+from derivations import Derivation, World, let, tex, size, index, unit, real, positive, simplex, counts
 from derivations.engine import words
 from derivations.engine.words import E, H, JS, KL, arange, argmax, concatenate, exp, eye, log, ratio, repeat, sort, stack, sum, zeros
 from scratch import autodiff, gans
@@ -25,7 +25,7 @@ gan = Derivation("gan", two_laws)
 def value(p, p_G, D): return E(p, log(D)) + E(p_G, log(1 - D))
 
 @gan("argmax", r"\frac{p_{\mathrm{data}}}{p_{\mathrm{data}} + p_G}", of=value, over="D", by="a log y + b log(1 - y) is highest at a / (a + b)",
-     covers="gan-optimal-discriminator")
+     covers="gan-optimal-discriminator gan-discriminator-step")
 def best(p, p_G): return ratio(p, p + p_G)
 
 @gan(r"\log \frac{D^*}{1 - D^*}", let=r"\text{the logit of } D^*")
@@ -54,12 +54,19 @@ def two_kl(p, p_G): return KL(p, (p + p_G) / 2) + KL(p_G, (p + p_G) / 2) - log(4
 def two_js(p, p_G): return 2 * JS(p, p_G) - log(4)
 
 @gan(">=", r"-\log 4", by="JS is never negative, and 0 only where both laws are one", tight=dict(p="p_G"), gap=lambda p, p_G: 2 * JS(p, p_G),
-     covers="gan-global-optimum")
+     covers="gan-global-optimum gan-minimax")
 def floor(): return -log(4)
 
 @gan("<=", r"2\,\mathrm{JS}(p_{\mathrm{data}}, p_G) - \log 4", to=value, by="no discriminator does better than D*: away from it the game is not the JS",
-     tight=dict(D="D_star"), covers="gan-js-equivalence")
+     tight=dict(D="D_star"), covers="gan-js-equivalence gan-minimax")
 def below(p, p_G): return 2 * JS(p, p_G) - log(4)
+
+@gan(r"D^* - \frac{1}{2}", where=lambda p, p_G: (p + p_G > 0).all())
+def off_half(D_star): return D_star - 1 / 2
+
+@gan("=", r"\frac{p_{\mathrm{data}} - p_G}{2 (p_{\mathrm{data}} + p_G)}", by="so D* is one half everywhere just where p_G is p_data, and there V is -log 4",
+     where=lambda p, p_G: (p + p_G > 0).all(), covers="gan-global-optimum")
+def off_data(p, p_G): return (p - p_G) / (2 * (p + p_G))
 
 @gan("=", r"-\operatorname{criticloss}(x_{1:N}, G(z_{1:N}))", to=value, by="the loss that trains: logits in, a mean over each batch",
      where=lambda D: ((D > 0) & (D < 1)).all())
@@ -68,7 +75,8 @@ def trained(D, x, x_G): return -gans.critic_loss(log(D / (1 - D))[x], log(D / (1
 @gan(r"-\mathbb{E}_{p_{\mathrm{data}}}\left[\log D(x)\right] - \mathbb{E}_{p_G}\left[\log(1 - D(x))\right]", let=r"\mathcal{L}_D", covers="gan-discriminator-loss")
 def loss(p, p_G, D): return -E(p, log(D)) - E(p_G, log(1 - D))
 
-@gan("argmin", r"\frac{p_{\mathrm{data}}}{p_{\mathrm{data}} + p_G}", of=loss, over="D", by="the value with its sign turned: lowest where that is highest")
+@gan("argmin", r"\frac{p_{\mathrm{data}}}{p_{\mathrm{data}} + p_G}", of=loss, over="D", by="the value with its sign turned: lowest where that is highest",
+     covers="gan-discriminator-loss")
 def lowest(p, p_G): return ratio(p, p + p_G)
 
 @gan(r"\mathbb{E}_{p_{\mathrm{data}}}\left[\log D(x)\right] + \mathbb{E}_{p_{\mathrm{data}}}\left[\log(1 - D(x))\right]", let="V(G^*, D)")
@@ -122,6 +130,15 @@ one_fake = World("one fake and its logit",
     D = let("D", lambda a: 1 / (1 + exp(-a))))
 
 pull = Derivation("pull", one_fake)
+
+@pull(r"\frac{1}{1 + e^{-a}}", let="D")
+def score(a): return 1 / (1 + exp(-a))
+
+@pull("<=", r"1", by="short of it by a positive number", gap=lambda a: 1 / (1 + exp(a)), covers="gan-output-range")
+def never_one(): return 1
+
+@pull(">=", r"0", to=score, by="and above it by one: no logit makes D sure of anything", gap=lambda a: exp(a) / (1 + exp(a)), covers="gan-output-range")
+def never_zero(): return 0
 
 @pull(r"\nabla_D \log(1 - D)")
 def flat(D): return words.D(lambda D: log(1 - D), D)
@@ -225,7 +242,7 @@ def reread(P_x, P_c_x, f): return E(P_x, E(P_c_x, f))
 @info("=", r"\mathbb{E}_{P(c)} \mathbb{E}_{P(x \mid c)}\left[f(x, c)\right]", by="one joint law, summed in either order", covers="infogan-resampling-lemma")
 def resampled(P_c, P_x_c, f): return E(P_c, E(P_x_c, f.T))
 
-@info(r"\mathbb{E}_{P(x, c)} \log \frac{P(x, c)}{P(x) P(c)}", let="I(c; x)", covers="infogan-goal")
+@info(r"\mathbb{E}_{P(x, c)} \log \frac{P(x, c)}{P(x) P(c)}", let="I(c; x)")
 def information(P_xc, P_x, P_c): return E(P_xc, log(ratio(P_xc, P_x[:, None] * P_c)), (0, 1))
 
 @info("=", r"\mathrm{H}(P(c)) - \mathbb{E}_{P(x)} \mathrm{H}(P(c \mid x))", by="how much less is left to know of c once x is seen")
@@ -243,3 +260,27 @@ def read_back(P_x, P_c_x, Q, P_c): return E(P_x, E(P_c_x, log(Q))) + H(P_c)
       by="the lemma: the code that made x does as well as one drawn anew; H(c) does not depend on G or Q", rests_on=resampled,
       covers="infogan-lower-bound-objective")
 def objective(P_c, P_x_c, Q): return E(P_c, E(P_x_c, log(Q.T))) + H(P_c)
+
+
+# ---- the code in the game ------------------------------------------------------------------------------------------------------------------------------
+played = World("a code, and the game besides", base=codes,
+    p     = tex(r"p_{\mathrm{data}}",  simplex("X")),
+    D     = tex(r"D(x)",               unit("X", closed=True)),
+    lam   = tex(r"\lambda",            positive()),
+    V     = let(r"V(G, D)",            lambda p, P_x, D: E(p, log(D)) + E(P_x, log(1 - D))),                         # G is P(x | c)
+    I     = let(r"I(c; x)",            lambda P_xc, P_x, P_c: E(P_xc, log(ratio(P_xc, P_x[:, None] * P_c)), (0, 1))))
+
+infogan = Derivation("infogan", played, where=lambda P_x, P_c_x, Q: (P_x > 0).all() & ((P_c_x == 0) | (Q > 0)).all())
+
+@infogan(r"V(G, D) - \lambda\, I(c; x)", let=r"\text{what } G \text{ should lower: the information is to be high}")
+def wanted(V, lam, I): return V - lam * I
+
+@infogan("<=", r"V(G, D) - \lambda \left(\mathbb{E}_{P(x)} \mathbb{E}_{P(c \mid x)}\left[\log Q(c \mid x)\right] + \mathrm{H}(P(c))\right)", by="the bound in the information's place: what G and Q do lower",
+         gap=lambda lam, P_x, P_c_x, Q: lam * E(P_x, KL(P_c_x, Q)), tight=dict(Q="P_c_x"), covers="infogan-goal")
+def lowered(V, lam, P_x, P_c_x, Q, P_c): return V - lam * (E(P_x, E(P_c_x, log(Q))) + H(P_c))
+
+@infogan("argmin", r"P(c \mid x)", of=lowered, over="Q", by="the best Q is the posterior: there it is V less lambda times the information", covers="infogan-goal")
+def best_reader(P_c_x): return P_c_x
+
+@infogan("argmax", r"\frac{p_{\mathrm{data}}}{p_{\mathrm{data}} + P(x)}", of=lowered, over="D", by="and D plays as before: the second term is none of its", covers="infogan-goal")
+def best_player(p, P_x): return ratio(p, p + P_x)

@@ -81,7 +81,7 @@ def mean_gradient_called(x, pi_, mu, Sigma): return grad(lambda mu: sum(gmm.resp
 def covariance_gradient(x, pi_, mu, Sigma): return D(lambda Sigma: sum(log(sum(pi_ * N(x, mu, Sigma), 1))), Sigma)
 
 @mixture("=", r"\sum_n \gamma_{nk}\, \frac{\Sigma_k^{-1} (x_n - \mu_k) (x_n - \mu_k)^{\top} \Sigma_k^{-1} - \Sigma_k^{-1}}{2}",
-         by="the derivative of log det is the inverse, that of the inverse is minus two of them")
+         by="the derivative of log det is the inverse, that of the inverse is minus two of them", covers="mog-cov-stationarity")
 def covariance_gradient_posterior(x, mu, Sigma, gamma): return sum(gamma[..., None, None] * (inv(Sigma) @ (x[:, None] - mu)[..., None] @ (x[:, None] - mu)[..., None, :] @ inv(Sigma) - inv(Sigma)) / 2, 0)
 
 @mixture("=", r"\nabla_{\Sigma_k} \sum_n \operatorname{responsibilities}(x_n, \log \pi, \mu, \Sigma)", by="the same by our own autodiff")
@@ -166,7 +166,7 @@ def slope_covariance(Sigma, r, pi_, x, mu): return 2 * Sigma @ D(lambda Sigma: s
 def slope_covariance_sum(r, x, mu, N_k, Sigma): return sum(r[..., None, None] * (x[:, None] - mu)[..., None] * (x[:, None] - mu)[..., None, :], 0) - N_k[:, None, None] * Sigma
 
 @bound("root", r"\frac{\sum_n r_{nk} (x_n - \mu_k) (x_n - \mu_k)^{\top}}{N_k}", of=slope_covariance_sum, over="Sigma", where=some, by="what stands between the inverses has to vanish",
-       covers="mog-cov-stationarity mog-cov-update alg-em-gmm:4")
+       covers="mog-cov-stationarity mog-cov-update")
 def covariance_update(r, x, mu, N_k): return sum(r[..., None, None] * (x[:, None] - mu)[..., None] * (x[:, None] - mu)[..., None, :], 0) / N_k[:, None, None]
 
 @bound(r"\nabla_{\pi_k} \left[\sum_n \mathbb{E}_{r_{nk}}\left[\log \pi_k\right] + \lambda \left(\sum_k \pi_k - 1\right)\right]")
@@ -200,7 +200,7 @@ def covariances(r, x, mu_new, N_k): d = x[:, None] - mu_new; return ratio(sum(r[
 @bound("=", r"S_k - (\mu_k^{\prime} - \mu_k) (\mu_k^{\prime} - \mu_k)^{\top}", by="around any other point the scatter is larger, by the square of the way")
 def covariances_around(S, mu_new, mu): return S - (mu_new - mu)[..., None] * (mu_new - mu)[..., None, :]
 
-@bound("=", r"\operatorname{maximise}(x, r, \mu)_{\Sigma}", by="the M step's third result, around the new means")
+@bound("=", r"\operatorname{maximise}(x, r, \mu)_{\Sigma}", by="the M step's third result, around the new means", covers="alg-em-gmm:4")
 def covariances_called(x, r, mu): return gmm.maximise(x, r, mu)[2]
 
 # ---- families of covariances -----------------------------------------------------------------------------------------
@@ -363,7 +363,7 @@ def two_called(x, mu_1, mu_2, s): half = ratio(s, 2 * s); return exp(gmm.respons
 @bumps(r"\nabla_x \left(-\frac{x - \mu_1}{s^2}\right)", let=r"\nabla_x \nabla_x \log n(x; \mu_1, s)")
 def one_bump(x, mu_1, s): return D(lambda x: -(x - mu_1) / s**2, x)
 
-@bumps("=", r"-\frac{1}{s^2}", by="each component is concave in its logarithm: one mode")
+@bumps("=", r"-\frac{1}{s^2}", by="each component is concave in its logarithm: one mode", covers="mog-multimodal-latent")
 def one_bump_concave(s): return -1 / s**2
 
 @bumps(r"\nabla_x \frac{n(x; \mu_1, s) + n(x; \mu_2, s)}{2}")
@@ -372,7 +372,7 @@ def two_slope(x, mu_1, mu_2, s): return D(lambda x: (n(x, mu_1, s) + n(x, mu_2, 
 @bumps("=", r"\frac{n(x; \mu_1, s)(\mu_1 - x) + n(x; \mu_2, s)(\mu_2 - x)}{2 s^2}", by="each is drawn to its own mean")
 def two_slope_sum(x, mu_1, s, mu_2): return (n(x, mu_1, s) * (mu_1 - x) + n(x, mu_2, s) * (mu_2 - x)) / (2 * s**2)
 
-@bumps("root", r"\frac{\mu_1 + \mu_2}{2}", of=two_slope_sum, over="x", by="half-way they balance: a mode, or a valley")
+@bumps("root", r"\frac{\mu_1 + \mu_2}{2}", of=two_slope_sum, over="x", by="half-way they balance: a mode, or a valley", covers="mog-multimodal-latent")
 def half_way(mu_1, mu_2): return (mu_1 + mu_2) / 2
 
 @bumps(r"\nabla_m \frac{n(m; \mu_1, s)(\mu_1 - m) + n(m; \mu_2, s)(\mu_2 - m)}{2 s^2}", let=r"p^{\prime\prime}(m)")
@@ -381,5 +381,5 @@ def curvature(m, mu_1, s, mu_2): return D(lambda m: (n(m, mu_1, s) * (mu_1 - m) 
 @bumps("=", r"\frac{\exp\left(-\frac{(\mu_1 - \mu_2)^2}{8 s^2}\right)}{s^2 \sqrt{2 \pi s^2}} \left(\frac{(\mu_1 - \mu_2)^2}{4 s^2} - 1\right)", by="half-way both densities are equal")
 def curvature_half_way(mu_1, mu_2, s): return exp(-(mu_1 - mu_2)**2 / (8 * s**2)) / (s**2 * sqrt(2 * pi * s**2)) * ((mu_1 - mu_2)**2 / (4 * s**2) - 1)
 
-@bumps(">=", r"0", where=lambda mu_1, mu_2, s: abs(mu_1 - mu_2) >= 2 * s, tight=dict(mu_2=lambda mu_1, s: mu_1 + 2 * s), by="a valley, so two modes, once the means are two widths apart", covers="mog-multimodal-latent")
+@bumps(">=", r"0", where=lambda mu_1, mu_2, s: abs(mu_1 - mu_2) > 2 * s, tight=dict(mu_2=lambda mu_1, s: mu_1 + 2 * s), by="a valley, so two modes, once the means are more than two widths apart; at two the valley is flat, and the mode one", covers="mog-multimodal-latent")
 def valley(): return 0.0

@@ -14,6 +14,11 @@ def normals(K):
     return array([3**0.5, 0, 0, 0, 0, -3**0.5])[arange(6**K)[:, None] // 6**arange(K) % 6]
 
 
+def axes(R):
+    """Orthogonal axes, the columns of a matrix, out of any square matrix."""
+    return eigh(R + R.T)[1]
+
+
 def fine_grid():
     """So wide and so fine that a sum over it is the integral of a normal density, to the last digits."""
     return arange(-128, 129) / 6
@@ -80,6 +85,24 @@ def residual(f, x, s2): return (f - x) / s2
 @decoder("=", r"-\nabla_{f(z)} \operatorname{gaussianlogprob}(x, f(z), \log \sigma^2)", by="by autodiff, as in training")
 def residual_called(x, f, s2): return -grad(lambda f: sum(model.gaussian_log_prob(x[None], f[None], log(s2))))(f)
 
+any_covariance = World("one image of M pixels, with any covariance", base=one_image,
+    R     = tex(r"R",                 real("M", "M")),
+    V     = let(r"V",                 lambda R: axes(R)),                                   # orthogonal, whatever R
+    Sigma = let(r"\Sigma_{x \mid z}", lambda V, var: V * var @ V.T))
+
+turned = Derivation("any covariance", any_covariance)
+
+@turned(r"-\frac{M \log 2\pi + \log\det\Sigma_{x \mid z} + (x - f(z))^\top \Sigma_{x \mid z}^{-1} (x - f(z))}{2}", let=r"\log \mathcal{N}(x; f(z), \Sigma_{x \mid z})",
+        covers="vae-decoder-gaussian vae-encoder-gaussian")
+def gaussian_full(M, Sigma, x, f): return -(M * log(2 * pi) + logdet(Sigma) + (x - f) @ inv(Sigma) @ (x - f)) / 2
+
+@turned("=", r"-\sum_j \frac{\log 2\pi + \log \sigma_x^2 + \frac{\left((x - f(z))^\top V\right)^2}{\sigma_x^2}}{2}", by="along the axes of the covariance, which are the columns of V: one number after the other",
+        covers="vae-decoder-gaussian")
+def gaussian_axes(var, x, f, V): return -sum((log(2 * pi) + log(var) + ((x - f) @ V)**2 / var) / 2)
+
+@turned("=", r"\operatorname{gaussianlogprob}(x^\top V, f(z)^\top V, \log \sigma_x^2)", by="the function, in those axes: a turn changes no volume")
+def gaussian_axes_called(x, f, V, var): return model.gaussian_log_prob((x @ V)[None], (f @ V)[None], log(var)[None])[0]
+
 one_code = World("one code of K numbers",
     K = size(1, 3),
     z = tex(r"z", real("K")))
@@ -136,7 +159,7 @@ blur = Derivation("what a Gaussian decoder draws", codes)
 @blur(r"\mathbb{E}_{p_d(x)}\left[\mathbb{E}_{q(z \mid x)}\left[(v - m(z))^2\right]\right]", let=r"\text{squared error of the decoder } m")
 def blur_error(p_d, q, v, m): return E(p_d, E(q, (v[:, None] - m)**2))
 
-@blur("argmin", r"\mathbb{E}_{q(x \mid z)}\left[v\right]", of=blur_error, over="m", by="the mean of all x that share the code: between the modes, not at one of them", covers="vae-blurry-gaussian-mean")
+@blur("argmin", r"\mathbb{E}_{q(x \mid z)}\left[v\right]", of=blur_error, over="m", by="the mean of all x that share the code: one that may look like none of them", covers="vae-blurry-gaussian-mean")
 def blur_mean(q_x_z, v): return E(q_x_z, v)
 
 @blur(">=", r"\mathbb{E}_{q(z)}\left[\mathbb{E}_{q(x \mid z)}\left[v^2\right] - \mathbb{E}_{q(x \mid z)}\left[v\right]^2\right]", to=blur_error, by="what is left is the variance of x given its code",
@@ -216,11 +239,11 @@ linear = World("linear decoder, linear Gaussian encoder",
     z     = tex(r"z",                real("K")),
     W     = tex(r"W",                real("M", "K")),
     b     = tex(r"b",                real("M")),
-    s2    = tex(r"\sigma^2",         positive(), covers="ppca-model"),
+    s2    = tex(r"\sigma^2",         positive()),
     A     = tex(r"A",                real("K", "M")),
     var   = tex(r"\sigma_\phi^2",    positive("K")),
     beta  = tex(r"\beta",            positive()),
-    mu    = let(r"\mu_\phi(x)",      lambda A, x: x @ A.T, covers="vae-encoder-gaussian"),              # [N, K]
+    mu    = let(r"\mu_\phi(x)",      lambda A, x: x @ A.T),                                               # [N, K]
     C     = let(r"C",                lambda W, s2, M: W @ W.T + s2 * eye(M)),                             # [M, M]
     Sigma = let(r"\Sigma_{z \mid x}", lambda W, s2, K: inv(eye(K) + W.T @ W / s2)),                        # [K, K]
     m     = let(r"\mu_{z \mid x}",   lambda W, s2, x, b, Sigma: (x - b) @ W @ Sigma / s2))                # [N, K]
@@ -238,7 +261,7 @@ def sampled(W, b, s2, K, M):
     return mean(x, 0), (x - mean(x, 0)).T @ (x - mean(x, 0)) / (2 * (K + M))
 
 @drawn(r"-\frac{M \log 2\pi\sigma^2 + \sum_j (x - b - W z)_j^2 / \sigma^2}{2} - \frac{K \log 2\pi + \sum_k z_k^2}{2} + \frac{K \log 2\pi + \log\det\Sigma_{z \mid x} + (z - \mu_{z \mid x}) \Sigma_{z \mid x}^{-1} (z - \mu_{z \mid x})^\top}{2}",
-       let=r"\log \frac{p(x \mid z)\, p(z)}{p(z \mid x)}")
+       let=r"\log \frac{p(x \mid z)\, p(z)}{p(z \mid x)}", covers="ppca-model")
 def ppca_bayes(M, s2, x, b, W, z, K, Sigma, m):
     return -(M * log(2 * pi * s2) + sum((x - b - W @ z)**2, 1) / s2) / 2 - (K * log(2 * pi) + sum(z**2)) / 2 + \
         (K * log(2 * pi) + logdet(Sigma) + diagonal((z - m) @ inv(Sigma) @ (z - m).T)) / 2
@@ -249,6 +272,14 @@ def ppca_marginal(M, C, x, b): return -(M * log(2 * pi) + logdet(C) + diagonal((
 
 @drawn("=", r"\operatorname{loglikelihood}(x, W, b, \sigma^2)", by="with a K x K matrix in place of the M x M one")
 def ppca_called(x, W, b, s2): return ppca.log_likelihood(x, W, b, s2)
+
+coded = Derivation("a linear encoder", linear)
+
+@coded(r"-\frac{K \log 2\pi + \log\det(\sigma_\phi^2 I_K) + (z - \mu_\phi(x)) (\sigma_\phi^2 I_K)^{-1} (z - \mu_\phi(x))^\top}{2}", let=r"\log q_\phi(z \mid x)", covers="vae-encoder-gaussian")
+def encoded(K, var, z, mu): return -(K * log(2 * pi) + logdet(var * eye(K)) + diagonal((z - mu) @ inv(var * eye(K)) @ (z - mu).T)) / 2
+
+@coded("=", r"\operatorname{gaussianlogprob}(z, A x, \log \sigma_\phi^2)", by="the decoder's function: an encoder says of z what a decoder says of x", covers="vae-encoder-gaussian")
+def encoded_called(z, A, x, var): return model.gaussian_log_prob(z, x @ A.T, log(var))
 
 scattered = World("linear decoder, linear Gaussian encoder, and the scatter of the data around b", base=linear,
     M     = size(3, 4),
@@ -271,10 +302,10 @@ def mean_likelihood(N, M, C, x, b): return -1 / N * sum((M * log(2 * pi) + logde
 @fitted("=", r"-\frac{M \log 2\pi + \log\det C + \mathrm{tr}(C^{-1} S)}{2}", by="the data enter by their scatter around b only")
 def likelihood(M, C, S): return -(M * log(2 * pi) + logdet(C) + trace(inv(C) @ S)) / 2
 
-@fitted("argmax", r"\frac{\sum_n x_n}{N}", of=likelihood, over="b", by="the mean, whatever W is")
+@fitted("argmax", r"\frac{\sum_n x_n}{N}", of=likelihood, over="b", by="the mean, whatever W is; with the posterior for q the bound is this likelihood", covers="elbo-objective-argmax")
 def best_b(x, N): return sum(x, 0) / N
 
-@fitted("argmax", r"W_{\mathrm{ML}}", of=likelihood, over="W", by="along the K largest variances, shortened by the noise")
+@fitted("argmax", r"W_{\mathrm{ML}}", of=likelihood, over="W", by="along the K largest variances, shortened by the noise", covers="elbo-objective-argmax")
 def best_W(W_ml): return W_ml
 
 @fitted(r"-\frac{M \log 2\pi + \log\det(W_{\mathrm{ML}} W_{\mathrm{ML}}^\top + \sigma^2 I_M) + \mathrm{tr}((W_{\mathrm{ML}} W_{\mathrm{ML}}^\top + \sigma^2 I_M)^{-1} S)}{2}", let=r"\text{at the best } W")
@@ -283,7 +314,7 @@ def profile(M, W_ml, s2, S): return -(M * log(2 * pi) + logdet(W_ml @ W_ml.T + s
 @fitted("=", r"-\frac{M \log 2\pi + \sum_{i \leq K} \left(\log h_i + \frac{\lambda_i}{h_i}\right) + \sum_{i > K} \left(\log \sigma^2 + \frac{\lambda_i}{\sigma^2}\right)}{2}", by="in the eigenvectors of S everything is diagonal; h is the larger of lambda and sigma^2")
 def profile_sum(M, h, lam, s2, K): return -(M * log(2 * pi) + sum(log(h) + lam[:K] / h) + sum(log(s2) + lam[K:] / s2)) / 2
 
-@fitted("argmax", r"\frac{\sum_{i > K} \lambda_i}{M - K}", of=profile_sum, over="s2", by="the mean of the variances left out", where=lambda lam, K: lam[K] > 1 / 256)
+@fitted("argmax", r"\frac{\sum_{i > K} \lambda_i}{M - K}", of=profile_sum, over="s2", by="the mean of the variances left out", where=lambda lam, K: lam[K] > 1 / 256, covers="elbo-objective-argmax")
 def best_s2(lam, M, K): return sum(lam[K:]) / (M - K)
 
 @fitted(r"\bar\lambda,\ U (\Lambda - \bar\lambda) U^\top \text{ of the K largest},\ \bar x", let=r"\text{all three at once}")
@@ -354,16 +385,17 @@ def weighted(N, M, s2, x, b, mu, W, var, beta):
 def trained(x_B, eps, A, var, W, b, s2, beta):
     return model.elbo(x_B, eps, lambda x: (x @ A.T, log(var) + 0 * x @ A.T), lambda z: (z @ W.T + b, log(s2)), beta)
 
-@train(r"\frac{1}{N} \nabla_{A, W, \sigma_\phi^2} \sum_n \mathcal{L}_\beta(x_n) \text{, by complex step}", let=r"\text{one step of training}")
+@train(r"\frac{1}{N} \nabla_{A, \sigma_\phi^2, W, b, \sigma^2} \sum_n \mathcal{L}_\beta(x_n) \text{, by complex step}", let=r"\text{one step of training}")
 def step(N, x, W, b, s2, A, var, beta):
-    return (D(lambda A: sum(bound_of(x, W, b, s2, A, var, beta)), A) / N, D(lambda W: sum(bound_of(x, W, b, s2, A, var, beta)), W) / N,
-            D(lambda var: sum(bound_of(x, W, b, s2, A, var, beta)), var) / N)
+    return (D(lambda A: sum(bound_of(x, W, b, s2, A, var, beta)), A) / N, D(lambda var: sum(bound_of(x, W, b, s2, A, var, beta)), var) / N,
+            D(lambda W: sum(bound_of(x, W, b, s2, A, var, beta)), W) / N, D(lambda b: sum(bound_of(x, W, b, s2, A, var, beta)), b) / N,
+            D(lambda s2: sum(bound_of(x, W, b, s2, A, var, beta)), s2) / N)
 
-@train("=", r"\nabla_{A, W, \sigma_\phi^2} \operatorname{elbo}(x_{1:B}, \epsilon, \mathrm{encode}, \mathrm{decode}, \beta)", by="by autodiff, through the sample: the gradient that a step of training follows", covers="alg-vae-training:5")
+@train("=", r"\nabla_{A, \sigma_\phi^2, W, b, \sigma^2} \operatorname{elbo}(x_{1:B}, \epsilon, \mathrm{encode}, \mathrm{decode}, \beta)", by="by autodiff, through the sample: the gradient that a step of training follows", covers="alg-vae-training:5")
 def step_called(x_B, eps, W, b, s2, A, var, beta):
-    def elbo(A, W, var):
+    def elbo(A, var, W, b, s2):
         return model.elbo(x_B, eps, lambda x: (x @ A.T, log(var) + 0 * x @ A.T), lambda z: (z @ W.T + b, log(s2)), beta)
-    return grad(lambda A: elbo(A, W, var))(A), grad(lambda W: elbo(A, W, var))(W), grad(lambda var: elbo(A, W, var))(var)
+    return grad(lambda theta: elbo(*theta))((A, var, W, b, s2))
 
 # ---- a rate that is committed ----------------------------------------------------------------------------------------
 fixed = World("a code whose variance is fixed",
@@ -381,7 +413,11 @@ def fixed_mean(): return 0
 @delta(">=", r"\frac{1}{2}\left(s^2 - 1 - \log s^2\right)", to=fixed_kl, by="the rate that no mean can save", gap=lambda mu: mu**2 / 2, tight=dict(mu=lambda: array(0.0)), covers="delta-vae-fixed-variance")
 def fixed_floor(var): return 1 / 2 * (var - 1 - log(var))
 
-@delta(">=", r"0", by="log t is at most t - 1: the floor is above 0 unless s = 1", tight=dict(var=lambda: array(1.0)), covers="delta-vae-fixed-variance")
+@delta(">=", r"\frac{(\sqrt{s^2} - 1)^2}{2}", by="log s is at most s - 1: a square, above 0 unless s = 1", gap=lambda var: sqrt(var) - 1 - log(sqrt(var)), tight=dict(var=lambda: array(1.0)),
+       covers="delta-vae-fixed-variance")
+def fixed_square(var): return (sqrt(var) - 1)**2 / 2
+
+@delta(">=", r"0", by="0 at s = 1 alone", tight=dict(var=lambda: array(1.0)), covers="delta-vae-fixed-variance")
 def fixed_positive(): return 0
 
 committed = World("independent codes and an AR(1) prior",
@@ -428,7 +464,15 @@ def ar1_floor(n, alpha): return 1 / 2 * ((n - 2) * log(1 + alpha**2) - log(1 - a
 @autoregressive("=", r"\operatorname{deltavaeminkl}(n, \alpha)", by="the function that is called", where=lambda n: n >= 2)
 def floor_called(n, alpha): return model.delta_vae_min_kl(n, alpha)
 
-@autoregressive(">=", r"0", to=ar1_floor, by="above 0 as soon as the prior is correlated: the code cannot collapse", tight=dict(alpha=lambda alpha: 0 * alpha), where=lambda n: n >= 2, covers="delta-vae-min-kl")
+@autoregressive(">=", r"-\frac{1}{2} \log(1 - \alpha^2)", to=ar1_floor, by="what two codes cost; each code more adds to it", gap=lambda n, alpha: (n - 2) / 2 * log(1 + alpha**2),
+                where=lambda n: n >= 2, covers="delta-vae-min-kl")
+def floor_of_two(alpha): return -1 / 2 * log(1 - alpha**2)
+
+@autoregressive(">=", r"\frac{\alpha^2}{2}", by="log t is at most t - 1: above 0 as soon as the prior is correlated", gap=lambda alpha: -(log(1 - alpha**2) + alpha**2) / 2, tight=dict(alpha=lambda alpha: 0 * alpha),
+                covers="delta-vae-min-kl")
+def floor_square(alpha): return alpha**2 / 2
+
+@autoregressive(">=", r"0", by="so the code cannot collapse, unless alpha = 0", tight=dict(alpha=lambda alpha: 0 * alpha), covers="delta-vae-min-kl")
 def never_collapses(): return 0
 
 # ---- with a discriminator, and a picture -----------------------------------------------------------------------------

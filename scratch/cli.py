@@ -71,7 +71,7 @@ def parser():
     p.add_argument("names", nargs="*", metavar="TOPIC", help="elbo, slips, ..., or a line, elbo.bound; all unless told")
     p.add_argument("--backend", default="numpy", choices=("numpy", "cupy", "strict"),
                    help="what computes; formulas are changed on numpy alone")
-    p.add_argument("--worlds", default=100, type=int, help="how many are drawn for a line (100 unless told otherwise)")
+    p.add_argument("--worlds", default=100, type=int, help="how many a line is compared on (100 unless told otherwise)")
     p.set_defaults(command=check)
     return top
 
@@ -93,6 +93,7 @@ def check(names, backend, worlds):
     from derivations.engine import line, run
     if worlds < 1:
         raise ValueError(f"--worlds {worlds}: expected at least 1.")
+    names  = list(dict.fromkeys(names))
     single = [line.line_of(name) for name in names if "." in name]          # raise for what does not exist
     topics = [name for name in names if "." not in name and line.derivations_of(name)]
     with use(backend):
@@ -100,8 +101,7 @@ def check(names, backend, worlds):
         rows += [run.of_line(each, worlds, mutants=backend == "numpy") for each in single]
         print(*run.table(rows, by_line=bool(names)), sep="\n")
         for each in single:
-            if each.relation == "!=":
-                print(f"\n{line.explain_slip(line.check(each, worlds))}")
+            print(f"\n{line.explain_slip(line.check(each, worlds)) if each.relation == '!=' else line.shown(each)}")
     wrong = [text for row in rows for text in row.wrong]
     if not names and functions:
         where, complaints = run.whole(rows, functions)

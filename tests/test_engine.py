@@ -246,8 +246,8 @@ def test_a_failure_shows_the_smallest_world_in_four_lines():
     head, worlds, world, before, ours = lines.check(line).wrong.splitlines()
     assert head.split() == "test_engine.line1_1 = 1/2 f by: a guess".split()
     assert worlds.split()[:4] == "does not hold in".split() and worlds.endswith("the smallest:")
-    assert world.split() == "X = 2 p = [1/3, 2/3] f = [1/8, -1/8]".split()
-    assert before.split()[-2:] == ["=", "-0.04167"] and ours.endswith("= [0.0625, -0.0625]")
+    assert world.split() == "X = 2 p = [1/2, 1/2] f = [1/8, 1/8]".split()
+    assert before.split()[-2:] == ["=", "0.125"] and ours.endswith("= [0.0625, 0.0625]")
 
 
 # ---- mutation --------------------------------------------------------------------------------------------------------

@@ -198,6 +198,9 @@ def exempt(line):
 def difference(line):
     """What the formula has and the code has not, or the other way round, as a sentence; "" where they agree, or are
     exempt."""
+    braces = re.findall(r"(?<!\\)[{}]", line.latex)
+    if braces.count("{") != braces.count("}"):
+        return "the braces of the formula do not pair."
     if exempt(line):
         return ""
     theirs, signs = of_latex(line.latex, {name: letter.latex for name, letter in line.world.letters.items()

@@ -7,6 +7,8 @@
 
     @d("=", r"\\log \\sum_z p(x, z)", by="marginalisation")   the next line, compared with the one before it
     def marginal(p_xz): return log(sum(p_xz, 1))
+
+What else a line may say is in OPTIONS; the relations are the table in relations.py.
 """
 import collections
 import dataclasses
@@ -25,7 +27,22 @@ from derivations.engine.worlds import WORLDS
 FEW   = 50                  # of fewer worlds than that no share is asked for
 SHARE = 0.2                 # in fewer of them than that a line may not be tested: finite, its condition true
 
-OPTIONS = "by covers to where tight gap of over vary as_ order tol slip reading rests_on".split()
+OPTIONS = dict(
+    by       = "the justification, a few words",
+    covers   = "the statements of index.json that the line is: ids, or id:n, id:n-m for their lines",
+    to       = "compare with that line instead of the one before",
+    where    = "the condition, a function of letters, under which the line is claimed",
+    tight    = "letter -> letter, or a function: with these values a bound is an equality",
+    gap      = "how much a bound leaves, a function of letters",
+    of       = "of argmax, argmin and root: the line, a function of the letter",
+    over     = "named here",
+    vary     = "of = + const: the letters that the constant may not depend on",
+    as_      = "of ->: the letter that goes to 0",
+    order    = "and with which power of it the difference does",
+    tol      = "(tolerance, why), where 1e-12 is too much to ask",
+    slip     = "of !=: which of the sources' slips it is",
+    reading  = "and how it was read",
+    rests_on = "a line that this one uses as a lemma")
 
 
 PAGES = collections.defaultdict(list)           # module -> its derivations
@@ -53,6 +70,8 @@ class Derivation:
 
     def __call__(self, first, latex=None, *, let=None, **options):
         """A decorator: of a formula, where a chain starts; of a relation and a formula for the next line."""
+        if latex is None and first in RELATIONS:
+            raise ValueError(f"a line of the derivation {self.name!r} has the relation {first!r} but no formula.")
         relation, latex = (None, first) if latex is None else (first, latex)
         def line(f):
             made = Line(self, f, relation, latex, let, options)
@@ -84,11 +103,17 @@ class Line:
         self.of, self.over   = options.get("of"), options.get("over")
         self.vary            = options.get("vary", "").split()
         self.as_, self.order = options.get("as_"), options.get("order")
-        self.tol, self.why   = options.get("tol", (1e-12, ""))
+        tol = options.get("tol", (1e-12, ""))
+        if not (isinstance(tol, tuple) and len(tol) == 2):
+            raise ValueError(f"{self.id} has tol={tol!r}; expected (tolerance, why).")
+        self.tol, self.why   = tol
         self.slip, self.reading = options.get("slip"), options.get("reading", "")
         self.rests_on        = options.get("rests_on")
         earlier = derivation.lines[-1] if derivation.lines else None
         self.to = self.of or options.get("to", earlier) if relation else None
+        for other in filter(None, (self.to, self.rests_on)):
+            if not isinstance(other, Line):
+                raise ValueError(f"{self.id} names {other!r} where a line is expected: the function itself, not its name.")
         if relation and self.to is None:
             raise ValueError(f"{self.id} has the relation {relation!r} but no line stands before it.")
         self.letters = self.world.known(f, self.id)
@@ -229,7 +254,7 @@ def counterexample(line, status=FAILS, known=None):
 
 def _head(line):
     by = f"     by: {line.by}" if line.by else ""
-    return f"{line.id}  {line.relation}  {plain(line.latex)}{by}"
+    return f"{line.id}  {line.relation or 'a chain starts:'}  {plain(line.latex)}{by}"
 
 
 def explain_slip(report):
@@ -237,7 +262,8 @@ def explain_slip(report):
     line = report.line
     if not report.differs:
         return f"{_head(line)}\n  differs in none of {report.tested} worlds."
-    return "\n".join([_head(line), f"  differs in {report.differs} of {report.tested} worlds; the smallest:",
+    reading = [f"  read so: {line.reading}"] if line.reading else []
+    return "\n".join([_head(line), *reading, f"  differs in {report.differs} of {report.tested} worlds; the smallest:",
                       *_world(line, HOLDS, None)])
 
 
@@ -253,16 +279,20 @@ def letters(line, s):
 
 
 def two_sides(line, found):
-    """Two lines of text: the value of the line before, and of this one."""
-    before, ours = (plain(line.to.latex), plain(line.latex))
-    wide = max(len(before), len("this line"))
+    """Two lines of text: the value of the line before, and of this one, or what else was compared."""
     if isinstance(found.ours, str):
-        return [f"  {before} = {numbers(found.before)}" if found.before else f"  the line before  {before}",
-                f"  this line cannot be evaluated: {found.ours}"]
-    off = [b - a for a, b in zip(found.before, found.ours) if a.shape == b.shape]
-    return [f"  the line before  {before:{wide}} = {numbers(found.before)}",
-            f"  this line        {'' if len(ours) > wide else ours:{wide}} = {numbers(found.ours)}"
+        return [f"  the line before  {plain(line.to.latex)}", f"  this line cannot be evaluated: {found.ours}"]
+    names = [f"{side}  {plain(each.latex)}" for side, each in zip(found.sides, (line.to, line))]
+    wide  = max(map(len, names))
+    off   = [b - a for a, b in zip(found.before, found.ours) if a.shape == b.shape]
+    return [f"  {names[0]:{wide}} = {numbers(found.before)}", f"  {names[1]:{wide}} = {numbers(found.ours)}"
             + (f"      off by {numbers(off, sign=True)}" if off else "")]
+
+
+def shown(line):
+    """The line as a reader wants it: formula, reason, and what it is compared with."""
+    before = [f"  the line before  {plain(line.to.latex)}"] if line.to else []
+    return "\n".join([_head(line), *before])
 
 
 def as_fractions(value):

@@ -198,14 +198,19 @@ def some(line, n):
     return [s for s in pool if not s.corner][:n] + [s for s in pool if s.corner]
 
 
+def checked_by(line):
+    """Of the head of a chain: the lines that are compared with it."""
+    return [other for other in line.derivation.lines if other.to is line and other.relation != "!="] \
+        if line.relation is None else []
+
+
 def of_line(line):
     """The verdicts on the mutants of a line's own code: on the line itself, or, where it starts a chain, on those that
     are compared with it."""
     if line.relation == "!=":
         return []
     with quiet():
-        checks = [line] if line.relation else [other for other in line.derivation.lines
-                                               if other.to is line and other.relation != "!="]
+        checks = [line] if line.relation else checked_by(line)
         tried  = [(check, s) for check in checks for s in some(check, WORLDS)]
         groups = shapes(line, line.world.draw(WORLDS))
         known  = {**vars(words), **line.f.__globals__}

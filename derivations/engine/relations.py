@@ -22,6 +22,7 @@ class Outcome:
     off:    float = 0.0
     before: Any = None                          # the two sides, tuples of host arrays
     ours:   Any = None
+    sides:  tuple = ("the line before", "this line")
 
 
 @contextlib.contextmanager
@@ -102,7 +103,9 @@ def ordered(line, s, sign):
     found = at_least(a, b, line.tol) if sign > 0 else dataclasses.replace(at_least(b, a, line.tol), before=a, ours=b)
     if found.status == HOLDS and line.gap:
         slack = tuple(sign * (x - y) for x, y in zip(a, b))
-        found = dataclasses.replace(compare(slack, host(s.call(line.gap)), line.tol), before=a, ours=b)
+        found = compare(slack, host(s.call(line.gap)), line.tol)
+        found = dataclasses.replace(found, sides=("it holds; the slack of", "while gap= says of")) \
+            if found.status == FAILS else dataclasses.replace(found, before=a, ours=b)
     if found.status == HOLDS and line.tight:
         found = equal(line, s.put(**{name: s[how] if isinstance(how, str) else s.call(how)
                                      for name, how in line.tight.items()}))
@@ -120,7 +123,8 @@ def best(line, s, sign):
         return Outcome(FAILS, np.inf, at, (top,))
     found = [at_least(at, signed(v), line.tol) for v in (drawn, *kind.moves(top))]
     worst = max(found, key=lambda o: (o.status == FAILS, o.off))
-    return dataclasses.replace(worst, before=tuple(sign * a for a in at), ours=(top,))
+    return dataclasses.replace(worst, before=tuple(sign * a for a in worst.before),
+                               ours=tuple(sign * a for a in worst.ours), sides=("at the value claimed,", "near by,"))
 
 
 def root(line, s):
@@ -166,7 +170,8 @@ def tends(line, s):
     if not np.isfinite(e).all() or (e < 1e-12).any():
         return Outcome(VACUOUS if (e < 1e-12).all() else FAILS, np.inf, (e,), (e,))
     slope = np.log2(e[:-1] / e[1:])
-    return Outcome(HOLDS if (abs(slope - line.order) < 0.2).all() else FAILS, 0.0, (slope,), (np.asarray(line.order),))
+    return Outcome(HOLDS if (abs(slope - line.order) < 0.2).all() else FAILS, 0.0, (slope,),
+                   (np.asarray(line.order),), ("the order found for", "order= for"))
 
 
 def differs(line, s):

@@ -22,23 +22,28 @@ class Row:
     slip:     str = ""                          # of a formula as printed: which of the sources' slips it is,
     differs:  int = None                        # and in how many worlds it is not the right one
     wrong:    list = dataclasses.field(default_factory=list)
+    broken:   bool = False                      # it does not hold, or cannot be evaluated
+    by_hand:  bool = False                      # only a person can compare its LaTeX with its code
 
     def count(self, *verdicts):
         return sum(v in verdicts for v in (self.mutants or {}).values())
 
 
 def of_line(line, n=lines.WORLDS, mutants=True):
-    """A line checked on n worlds, its LaTeX compared, and its own mutants tried."""
+    """A line checked on n worlds, its LaTeX compared, and its own mutants tried where it and what it is compared with
+    hold."""
     report = lines.check(line, n)
-    row = Row(line.id, line.topic, report.tested, report.drawn, report.residual)
+    row = Row(line.id, line.topic, report.tested, report.drawn, report.residual, broken=bool(report.wrong))
     row.wrong += [report.wrong] if report.wrong else []
+    row.wrong += [f"{line.id} covers {part!r}, which is no statement of index.json" for part in index.parts(line.covers)
+                  if part.partition(":")[0] not in index.statements()]
+    row.by_hand = latex.exempt(line)
     if line.relation == "!=":
         row.slip, row.differs = line.slip, report.differs
     if differs := latex.difference(line):
         row.wrong.append(f"{line.id}: {differs}")
-    if mutants and not report.wrong:
-        verdicts = mutate.judged(mutate.of_line(line))
-        row.mutants = {v.change: v.status for v in verdicts}
+    if mutants and not report.wrong and not any(lines.check(other, n).wrong for other in mutate.checked_by(line)):
+        row.mutants = {v.change: v.status for v in mutate.judged(mutate.of_line(line))}
         row.wrong  += survivors(line.id, row.mutants)
     return row
 
@@ -58,7 +63,7 @@ def of_page(job):
     topic, i, n, mutants = job
     page = lines.derivations_of(topic)[i].lines
     rows = [of_line(line, n, mutants) for line in page]
-    return rows, of_functions(page) if mutants else []
+    return rows, of_functions([line for line, row in zip(page, rows) if not row.broken]) if mutants else []
 
 
 def of_functions(page):
@@ -120,10 +125,9 @@ def whole(rows, functions):
     where, complaints = index.coverage()
     complaints += orphans()
     complaints += index.uncited({row.id: row.lines for row in functions})
-    alive = {(row.id, change) for row in (*rows, *functions) for change, verdict in (row.mutants or {}).items()
-             if verdict != mutate.KILLED}
+    found = {row.id: row.mutants or {} for row in (*rows, *functions)}
     complaints += [f"equivalent.toml: {owner}, {change!r}: there is no such survivor any more"
-                   for owner, change in mutate.listed() if (owner, change) not in alive]
+                   for owner, change in mutate.listed() if found.get(owner, {change: mutate.KILLED}).get(change) == mutate.KILLED]
     every = [line for topic in lines.topics() for line in lines.lines_of(topic)]
     read  = sum(map(latex.exempt, every))
     if read > len(every) / 4:
@@ -145,12 +149,21 @@ def table(rows, by_line):
     groups = collections.defaultdict(list)
     for row in rows:
         groups[row.id if by_line else row.topic].append(row)
-    wide = max(map(len, groups), default=5) + 2
-    yield f"{'line' if by_line else 'topic':{wide}} {'lines':>5} {'worlds':>7} {'residual':>9}  mutants killed"
+    wide = max(map(len, groups), default=5)
+    yield f"{'line' if by_line else 'topic':{wide}}  lines  worlds  residual  changes of the code that were noticed"
     for name, group in [*groups.items(), ("all", rows)][:len(groups) + (len(groups) > 1)]:
-        tested = sum(r.tested for r in group)
-        yield f"{name:{wide}} {len(group):5} {tested or '-':>7} {max(r.residual for r in group):9.0e}  " \
-              f"{killed(group)}{'  FAILS' if any(r.wrong for r in group) else ''}"
+        tested = sum(row.tested for row in group)
+        residual = f"{max(row.residual for row in group):.0e}" if tested else "-"
+        notes = [killed(group)] + ["formula compared by hand"] * (by_line and len(group) == 1 and group[0].by_hand)
+        yield f"{name:{wide}}  {len(group):5}  {tested or '-':>6}  {residual:>8}  {', '.join(notes)}" \
+              f"{'  FAILS' if any(row.wrong for row in group) else ''}"
+    yield LEGEND
+
+
+LEGEND = """
+worlds: where the line could be tested, of those drawn; - for the head of a chain, which claims nothing by itself
+the same formula: so in a free world too, or for a reason in equivalent.toml; true as well: the head of a chain may be
+written so; crash: the changed code cannot be evaluated, which is noticed too, but proves little"""
 
 
 def killed(rows):

@@ -27,7 +27,7 @@ def gaussian_log_prob(x, mu, log_var):
 
 def bernoulli_log_prob(x, logits):
     """log p(x) of independent bits with P(1) = sigmoid(logits), a sum over all but the first axis [B]. Between 0 and 1
-    an x has no probability: what comes out is then a cross-entropy.                          [vae.bernoulli_called]"""
+    an x has no probability: what comes out is then minus a cross-entropy.                    [vae.bernoulli_called]"""
     return _per_example(x * logits - softplus(logits))
 
 

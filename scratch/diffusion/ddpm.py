@@ -9,8 +9,9 @@
 
     q(x_t | x_0)             = N(sqrt(abar_t) x_0, 1 - abar_t)
     p_theta(x_{t-1} | x_t)   = N((x_t - beta_t / sqrt(1 - abar_t) eps_theta(x_t, t)) / sqrt(alpha_t), sigma2_t)
-    L                        = KL(q(x_T | x_0), N(0, I)) + sum_{t > 1} KL(q(x_{t-1} | x_t, x_0), p_theta(x_{t-1} | x_t))
-                               - log p_theta(x_0 | x_1)
+    L                        = KL(q(x_T | x_0), N(0, I))
+                               + sum_{t > 1} E_{q(x_t | x_0)} KL(q(x_{t-1} | x_t, x_0), p_theta(x_{t-1} | x_t))
+                               - E_{q(x_1 | x_0)} log p_theta(x_0 | x_1)
 
 Coefficients are made in float64 and used in the precision of x. A step outside 1 .. T raises ValueError; in an array on
 a device, which only the device can read, its sample becomes NaN instead.
@@ -117,7 +118,8 @@ def prior_kl(x0, s):
 
 def step_loss(eps_theta, x0, t, eps, sigma2, s):
     """L_{t-1} in nats [B], one step t for the whole batch: KL(q(x_{t-1} | x_t, x_0), p_theta(x_{t-1} | x_t)), at t = 1
-    -log p_theta(x_0 | x_1), which wants sigma2 > 0. With `prior_kl`, summed over t: the bound.    [diffusion.terms]"""
+    -log p_theta(x_0 | x_1), which wants sigma2 > 0; at the x_t that eps makes, where L has the mean over eps: summed
+    over t, with `prior_kl`, it estimates L without bias.                                          [diffusion.terms]"""
     xt     = q_sample(x0, t, eps, s)
     mu_hat = mean_from_eps(xt, t, eps_theta(xt, t), s)
     mu, v  = q_posterior(x0, xt, t, s)

@@ -1,3 +1,3 @@
-"""Distributions, divergences between them, and estimators: the closed forms."""
+"""Divergences between laws, in closed form, and estimators of expectations and their gradients."""
 from scratch.probability.divergences import (frechet, js_categorical, kl_categorical, kl_normal, kl_normal_full,
                                              kl_normals, w1_line)

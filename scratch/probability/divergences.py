@@ -62,8 +62,8 @@ def w1_line(x, p, q):
 def frechet(mu1, Sigma1, mu2, Sigma2):
     """The square of W2 between normal laws, in the units of x squared [...].         [divergences.frechet_called]
 
-    |mu1 - mu2|^2 + |A1 - A2 U|^2 with Sigma = A A^T and U the rotation that makes it least: real and never negative
-    where Tr(Sigma1 + Sigma2 - 2 (Sigma1 Sigma2)^1/2), which it equals, loses half the digits or turns complex.
+    |mu1 - mu2|^2 + |A1 - A2 U|^2 with Sigma = A A^T and U the orthogonal matrix that makes it least: real and never
+    negative where Tr(Sigma1 + Sigma2 - 2 (Sigma1 Sigma2)^1/2), which it equals, loses half the digits or turns complex.
     """
     A1, A2  = _factor(Sigma1), _factor(Sigma2)
     P, _, Q = xp.linalg.svd(xp.swapaxes(A1, -1, -2) @ A2)
