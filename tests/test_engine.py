@@ -95,6 +95,9 @@ def test_the_words_keep_their_conventions():
     ([("a", lambda a: a), (">=", "a", lambda a: a, {"tight": {"z": "a"}})],   "no letter 'z'"),
     ([("a", lambda a: a), ("=", "a", lambda a: a, {"where": lambda c: c})],   "asks for 'c'"),
     ([("a", lambda a: a), ("= + const", "a", lambda a: a, {"vary": "m"})],    "'m' cannot be varied"),
+    ([("a", lambda a: a), ("=", "a", lambda a: a, {"tol": 1e-9})],            "expected \\(tolerance, why\\)"),
+    ([("a", lambda a: a), ("=", "a", lambda a: a, {"to": "line0"})],          "names 'line0' where a line is expected"),
+    ([("=", lambda a: a)],                                                    "the relation '=' but no formula"),
     ([("=", "a", lambda a: a)],                                               "no line stands before it")])
 def test_what_is_misspelt_or_missing_is_refused(steps, says):
     with pytest.raises(ValueError, match=says):
@@ -104,6 +107,8 @@ def test_what_is_misspelt_or_missing_is_refused(steps, says):
 def test_a_world_refuses_a_letter_that_follows_from_nothing_and_a_derivation_two_lines_of_one_name():
     with pytest.raises(ValueError, match="asks for 'r'"):
         World("w", X=size(1, 2), p=let("p", lambda r: r))
+    with pytest.raises(ValueError, match="the dimension 'Z', which is no size of it: expected one of X"):
+        World("w", X=size(1, 2), p=tex("p", simplex("Z")))
     d = Derivation("d", WORLD)
     @d("a")
     def one(a): return a
@@ -212,6 +217,21 @@ def test_a_slip_has_to_have_a_value_or_another_shape():
 def test_a_failure_that_hypothesis_does_not_find_again_is_still_shown(monkeypatch):
     monkeypatch.setattr(World, "smallest", lambda *_: (_ for _ in ()).throw(NoSuchExample("")))
     assert "the smallest:\n    a = " in lines.check(chain(("a", lambda a: a), ("=", "a", lambda a: 2 * a))).wrong
+
+
+def test_a_wrong_gap_is_told_from_a_wrong_bound():
+    line = chain((r"\mathrm{KL}(p \Vert q)", lambda p, q: KL(p, q)),
+                 (">=", "0", lambda: 0, {"gap": lambda p, q: 2 * KL(p, q)}))
+    *_, before, ours = lines.check(line).wrong.splitlines()
+    assert before.startswith("  it holds; the slack of  KL(p || q)") and ours.startswith("  while gap= says of")
+
+
+def test_a_line_that_raises_stops_neither_the_page_nor_its_head(monkeypatch):
+    line = chain(("2 a", lambda a: 2 * a), ("=", "a", lambda a: nothing(a)))           # noqa: F821
+    head = run.of_line(line.to)
+    monkeypatch.setattr(lines, "derivations_of", lambda topic: [line.derivation])
+    rows, _ = run.of_page(("x", 0, 20, True))
+    assert not head.wrong and head.mutants is None and "NameError" in rows[1].wrong[0]
 
 
 def test_a_world_without_room_is_refused():
@@ -362,6 +382,7 @@ def test_the_head_of_a_chain_is_changed_too():
     (r"\gamma p",                                     lambda p: p,                             False),
     (r"\log a + e^{b}",                               lambda a, b: exp(a) + log(b),            False),
     (r"e^{f} a",                                      lambda f, a: exp(f) * a,                 True),
+    (r"\sqrt{a",                                      lambda a: relations.np.sqrt(a),           False),
     (r"\text{anything}",                              lambda p, q: KL(q, p),                   True)])
 def test_the_latex_is_compared_with_the_code(formula, f, agrees):
     line = chain((formula, f))
