@@ -350,12 +350,13 @@ def _trace(line, pool):
         ran[frame.f_code].add(frame.f_lineno)
         return step
 
+    before = sys.gettrace()
     sys.settrace(saw)
     try:
         for s in pool:
             line.check(s.put())
     finally:
-        sys.settrace(None)
+        sys.settrace(before)
     return {code: (made, ran[code]) for code, made in calls.items()}
 
 
