@@ -1,6 +1,9 @@
 """The engine of derivations: it draws the worlds that it promises, refuses what makes no sense, sees what is wrong."""
 import collections
+import importlib.util
+import re
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -232,6 +235,16 @@ def test_a_line_that_raises_stops_neither_the_page_nor_its_head(monkeypatch):
     monkeypatch.setattr(lines, "derivations_of", lambda topic: [line.derivation])
     rows, _ = run.of_page(("x", 0, 20, True))
     assert not head.wrong and head.mutants is None and "NameError" in rows[1].wrong[0]
+
+
+def test_the_derivation_in_the_readme_is_one(tmp_path):
+    readme = (Path(__file__).parent.parent / "README.md").read_text()
+    page   = tmp_path / "entropy.py"
+    page.write_text(re.search(r'```python\n("""Entropy\..*?)```', readme, re.S)[1])
+    spec = importlib.util.spec_from_file_location(__name__, page)
+    spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    rows = [run.of_line(line) for line in lines.PAGES[__name__][0].lines]
+    assert len(rows) == 2 and not any(row.wrong for row in rows) and rows[1].count("killed") > 4
 
 
 def test_a_world_without_room_is_refused():

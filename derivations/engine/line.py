@@ -113,7 +113,7 @@ class Line:
         self.to = self.of or options.get("to", earlier) if relation else None
         for other in filter(None, (self.to, self.rests_on)):
             if not isinstance(other, Line):
-                raise ValueError(f"{self.id} names {other!r} where a line is expected: the function itself, not its name.")
+                raise ValueError(f"{self.id} names {other!r} where a line is expected: the function, not its name.")
         if relation and self.to is None:
             raise ValueError(f"{self.id} has the relation {relation!r} but no line stands before it.")
         self.letters = self.world.known(f, self.id)

@@ -127,7 +127,8 @@ def whole(rows, functions):
     complaints += index.uncited({row.id: row.lines for row in functions})
     found = {row.id: row.mutants or {} for row in (*rows, *functions)}
     complaints += [f"equivalent.toml: {owner}, {change!r}: there is no such survivor any more"
-                   for owner, change in mutate.listed() if found.get(owner, {change: mutate.KILLED}).get(change) == mutate.KILLED]
+                   for owner, change in mutate.listed()
+                   if owner not in found or found[owner].get(change) == mutate.KILLED]
     every = [line for topic in lines.topics() for line in lines.lines_of(topic)]
     read  = sum(map(latex.exempt, every))
     if read > len(every) / 4:
