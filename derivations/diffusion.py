@@ -9,7 +9,7 @@ from derivations.engine.words import (E, KL, arange, array, broadcast_to, concat
 from scratch import autodiff
 from scratch.autoencoders import hierarchical as levels, latent
 from scratch.diffusion import ddpm as model
-from scratch.diffusion.schedules import cosine, linear, schedule
+from scratch.diffusion.schedules import SCHEDULES, cosine, linear, schedule
 
 chain = World("a noising chain",
     T        = size(1, 6),
@@ -205,6 +205,16 @@ def line(first, t, T, last): return first + (t - 1) / (T - 1) * (last - first)
 
 @tables("=", r"\operatorname{linear}(T, \beta_1, \beta_T)", by="as many steps of one size", where=lambda T: T > 1)
 def linear_called(T, first, last): return linear(T, first, last)
+
+thousands = Derivation("another number of steps", World("thousands of steps", k=size(1, 9)))
+
+@thousands(r"\frac{1}{10000 k},\ \frac{1}{50 k},\ \frac{1}{100},\ \frac{999}{1000}", let=r"\beta_1 \text{ and } \beta_T \text{ of 1000 k steps, and of ten}")
+def paper_ends(k): return 1 / (10000 * k), 1 / (50 * k), 1 / 100, 999 / 1000
+
+@thousands("=", r"\operatorname{linear}(1000 k),\ \operatorname{linear}(10)", by="1e-4 .. 0.02 at T = 1000, and as much noise in all at another T; no step adds all of it")
+def paper_called(k):
+    many, few = SCHEDULES["linear"](1000 * k), SCHEDULES["linear"](10)
+    return many[0], many[-1], few[0], few[-1]
 
 @tables(r"\frac{f(t)}{f(0)}", let=r"\bar\alpha_t", covers="diffusion-cosine-schedule")
 def cosine_abar(f, f_0): return f / f_0

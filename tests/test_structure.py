@@ -24,7 +24,8 @@ LAYERS = [layer.split() for layer in f"""
 
 SHOWS_DERIVATIONS = ["scratch.cli"]                 # the commands that show them, inside their functions
 HOST_SIDE         = ["scratch.data", "scratch.runs", "scratch.cli", "scratch.__main__",
-                     "derivations.engine"]                                              # may use NumPy
+                     *(f"derivations.engine.{name}" for name in ("worlds", "line", "relations", "mutate"))]
+#                    may use NumPy
 ONLY_IN_BACKENDS  = ["cupy", "cupyx", "cupy_backends", "autograd"]
 CONSTRUCTORS      = set("""
     array asarray asanyarray ascontiguousarray zeros ones full empty eye identity arange linspace logspace geomspace

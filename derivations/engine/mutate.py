@@ -179,7 +179,6 @@ class Verdict:
     status:  str
     world:   Any = None
     outcome: Any = None
-    reason:  str = ""
 
 
 def shapes(line, pool):
@@ -434,5 +433,5 @@ def listed():
 
 def judged(verdicts):
     """The verdicts, those of the same value that `equivalent.toml` gives a reason for marked so."""
-    return [dataclasses.replace(v, status=LISTED, reason=listed()[v.owner, v.change])
+    return [dataclasses.replace(v, status=LISTED)
             if v.status == SAME and (v.owner, v.change) in listed() else v for v in verdicts]

@@ -15,7 +15,6 @@ class Row:
     id:       str
     topic:    str
     tested:   int = 0
-    drawn:    int = 0
     residual: float = 0.0
     mutants:  dict = None                       # change -> verdict
     lines:    list = dataclasses.field(default_factory=list)        # of a function: the lines that reach it
@@ -33,7 +32,7 @@ def of_line(line, n=lines.WORLDS, mutants=True):
     """A line checked on n worlds, its LaTeX compared, and its own mutants tried where it and what it is compared with
     hold."""
     report = lines.check(line, n)
-    row = Row(line.id, line.topic, report.tested, report.drawn, report.residual, broken=bool(report.wrong))
+    row = Row(line.id, line.topic, report.tested, report.residual, broken=bool(report.wrong))
     row.wrong += [report.wrong] if report.wrong else []
     row.wrong += [f"{line.id} covers {part!r}, which is no statement of index.json" for part in index.parts(line.covers)
                   if part.partition(":")[0] not in index.statements()]

@@ -25,7 +25,7 @@ def cosine(T, s=0.008, most=0.999):
 
 # Ho et al. give 1e-4 .. 0.02 for T = 1000; another T has steps so much larger or smaller that as much noise is added.
 SCHEDULES = {
-    "linear": lambda T: linear(T, min(0.1 / T, 0.999), min(20 / T, 0.999)),
+    "linear": lambda T: linear(T, 0.1 / T, min(20 / T, 0.999)),
     "cosine": cosine,
 }
 
