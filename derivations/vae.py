@@ -1,12 +1,15 @@
-"""Variational autoencoders.   Kingma and Welling 2014, Tipping and Bishop 1999, Higgins et al. 2017, Razavi et al. 2019   world: linear decoders, finite codes
+"""Variational autoencoders, and those before them.   Kingma and Welling 2014, Tipping and Bishop 1999, Burda et al. 2016, Higgins et al. 2017, Razavi et al. 2019   world: linear decoders, finite codes
 
 One network guesses the code of an image, another the image of a code. What does it cost that the guess is only a guess, and when does the code carry nothing?
 """
+import math
+
 from derivations import Derivation, World, let, positive, real, simplex, size, tex, unit
 from derivations.engine.words import (D, E, KL, abs, arange, array, concatenate, diagonal, eigh, exp, eye, flip, inv, log, logdet, maximum, mean, ones, pi, prod,
-                                      ratio, repeat, reshape, sqrt, stack, sum, trace, T)
+                                      ratio, repeat, reshape, sqrt, stack, sum, trace, where, T)
 from scratch.autodiff import grad, ndtr, softplus
-from scratch.autoencoders import latent, ppca, vae as model
+from scratch.autoencoders import latent, plain, ppca, vae as model
+from scratch.probability import distributions
 
 
 def normals(K):
@@ -17,6 +20,16 @@ def normals(K):
 def axes(R):
     """Orthogonal axes, the columns of a matrix, out of any square matrix."""
     return eigh(R + R.T)[1]
+
+
+def sigmoid(a):
+    """The distribution function of the standard logistic law."""
+    return 1 / (1 + exp(-a))
+
+
+def N(x, m, v):
+    """The density of independent normals at x."""
+    return prod(exp(-(x - m)**2 / (2 * v)) / sqrt(2 * pi * v), -1)
 
 
 def fine_grid():
@@ -48,7 +61,7 @@ def gaussian(M, Sigma, x, f): return -(M * log(2 * pi) + logdet(Sigma) + (x - f)
 def gaussian_sum(var, x, f): return -sum(1 / 2 * log(2 * pi) + 1 / 2 * log(var) + (x - f)**2 / (2 * var))
 
 @decoder("=", r"\operatorname{gaussianlogprob}(x, f(z), \log \sigma_x^2)", by="the function of every Gaussian decoder and encoder")
-def gaussian_called(x, f, var): return model.gaussian_log_prob(x[None], f[None], log(var)[None])[0]
+def gaussian_called(x, f, var): return distributions.gaussian_log_prob(x[None], f[None], log(var)[None])[0]
 
 @decoder(r"f_1(z)^0,\ f_1(z),\ f_1(z)^2 + \sigma^2", let=r"\text{mass, mean and second moment of a pixel}")
 def moments(f1, s2): return stack([f1**0, f1, f1**2 + s2])
@@ -57,13 +70,13 @@ def moments(f1, s2): return stack([f1**0, f1, f1**2 + s2])
 def integral(dt, t, k, f1, s2): return sum(dt * t**k * (exp(-(t - f1)**2 / (2 * s2)) / sqrt(2 * pi * s2)), 1)
 
 @decoder("=", r"\sum_t \Delta\, t^k \exp \operatorname{gaussianlogprob}(t, f_1(z), \log \sigma^2)", by="so is the function's")
-def integral_called(dt, t, k, f1, s2): return sum(dt * t**k * exp(model.gaussian_log_prob(t[:, None], f1, log(s2))), 1)
+def integral_called(dt, t, k, f1, s2): return sum(dt * t**k * exp(distributions.gaussian_log_prob(t[:, None], f1, log(s2))), 1)
 
 @decoder(r"\frac{M}{2} \log(2\pi\sigma^2) + \sum_j \frac{(x_j - f(z)_j)^2}{2\sigma^2}", let=r"-\log \mathcal{N}(x; f(z), \sigma^2 I)", covers="vae-decoder-isotropic")
 def isotropic(M, s2, x, f): return M / 2 * log(2 * pi * s2) + sum((x - f)**2 / (2 * s2))
 
 @decoder("=", r"-\operatorname{gaussianlogprob}(x, f(z), \log \sigma^2)", by="the same function, with one variance for all pixels", covers="vae-decoder-isotropic")
-def isotropic_called(x, f, s2): return -model.gaussian_log_prob(x[None], f[None], log(s2))[0]
+def isotropic_called(x, f, s2): return -distributions.gaussian_log_prob(x[None], f[None], log(s2))[0]
 
 @decoder("argmin", r"\frac{\sum_j (x_j - f(z)_j)^2}{M}", of=isotropic, over="s2", by="the best variance is the mean squared error: a decoder may learn it",
          where=lambda x, f: sum((x - f)**2) > 0)
@@ -83,7 +96,7 @@ def squares_gradient(s2, x, f): return D(lambda f: 1 / (2 * s2) * sum((x - f)**2
 def residual(f, x, s2): return (f - x) / s2
 
 @decoder("=", r"-\nabla_{f(z)} \operatorname{gaussianlogprob}(x, f(z), \log \sigma^2)", by="by autodiff, as in training")
-def residual_called(x, f, s2): return -grad(lambda f: sum(model.gaussian_log_prob(x[None], f[None], log(s2))))(f)
+def residual_called(x, f, s2): return -grad(lambda f: sum(distributions.gaussian_log_prob(x[None], f[None], log(s2))))(f)
 
 any_covariance = World("one image of M pixels, with any covariance", base=one_image,
     R     = tex(r"R",                 real("M", "M")),
@@ -101,7 +114,7 @@ def gaussian_full(M, Sigma, x, f): return -(M * log(2 * pi) + logdet(Sigma) + (x
 def gaussian_axes(var, x, f, V): return -sum((log(2 * pi) + log(var) + ((x - f) @ V)**2 / var) / 2)
 
 @turned("=", r"\operatorname{gaussianlogprob}(x^\top V, f(z)^\top V, \log \sigma_x^2)", by="the function, in those axes: a turn changes no volume")
-def gaussian_axes_called(x, f, V, var): return model.gaussian_log_prob((x @ V)[None], (f @ V)[None], log(var)[None])[0]
+def gaussian_axes_called(x, f, V, var): return distributions.gaussian_log_prob((x @ V)[None], (f @ V)[None], log(var)[None])[0]
 
 one_code = World("one code of K numbers",
     K = size(1, 3),
@@ -116,12 +129,13 @@ def prior_score(z, K): return D(lambda z: -(K * log(2 * pi) + sum(z**2)) / 2, z)
 def towards_zero(z): return -z
 
 @prior("=", r"\nabla_z \operatorname{gaussianlogprob}(z, 0, 0)", by="the same function, at mean 0 and variance 1")
-def prior_called(z): return grad(lambda z: sum(model.gaussian_log_prob(z[None], 0 * z[None], 0 * z[None])))(z)
+def prior_called(z): return grad(lambda z: sum(distributions.gaussian_log_prob(z[None], 0 * z[None], 0 * z[None])))(z)
 
 bits = World("all images of M bits",
     M = size(1, 4),
     f = tex(r"f(z)", unit("M")),
-    x = let(r"x",    lambda M: arange(2**M)[:, None] // 2**arange(M) % 2 * 1.0))              # [2^M, M]
+    x = let(r"x",    lambda M: arange(2**M)[:, None] // 2**arange(M) % 2 * 1.0),              # [2^M, M]
+    l = let(r"\ell", lambda f: log(f / (1 - f))))
 
 bernoulli = Derivation("bits", bits)
 
@@ -132,13 +146,48 @@ def bernoulli_product(f, x): return log(prod(f**x * (1 - f)**(1 - x), 1))
 def bernoulli_sum(x, f): return sum(x * log(f) + (1 - x) * log(1 - f), 1)
 
 @bernoulli("=", r"\operatorname{bernoullilogprob}\left(x, \log \frac{f(z)}{1 - f(z)}\right)", by="from logits: x l - softplus(l), which cannot overflow")
-def bernoulli_called(x, f): return model.bernoulli_log_prob(x, log(f / (1 - f)) + 0 * x)
+def bernoulli_called(x, f): return distributions.bernoulli_log_prob(x, log(f / (1 - f)) + 0 * x)
+
+@bernoulli(r"\nabla_{\ell} \frac{1}{2^M} \sum_{x, j} \left(x \ell - \log(1 + e^{\ell})\right)")
+def bernoulli_slope(l, M, x): return D(lambda l: 1 / 2**M * sum(x * l - log(1 + exp(l))), l)
+
+@bernoulli("=", r"\frac{1}{2^M} \sum_x \left(x - f(z)\right)", by="what is there, less what was expected")
+def bernoulli_surprise(M, x, f): return 1 / 2**M * sum(x - f, 0)
+
+@bernoulli("=", r"\nabla_{\ell} \frac{1}{2^M} \sum_x \operatorname{bernoullilogprob}(x, \ell)", by="by the rule that the function has for its derivative")
+def bernoulli_slope_called(x, l): return grad(lambda l: mean(distributions.bernoulli_log_prob(x, l)))(l)
 
 @bernoulli(r"\sum_x \prod_j f(z)_j^{x_j} (1 - f(z)_j)^{1 - x_j}")
 def bernoulli_mass(f, x): return sum(prod(f**x * (1 - f)**(1 - x), 1))
 
 @bernoulli("=", r"1", by="a law: the sum over all images", covers="vae-decoder-bernoulli")
 def bernoulli_one(): return 1
+
+pixel = World("one pixel with L levels",
+    L     = size(2, 5),
+    mu    = tex(r"\mu",     real()),                                                        # in levels; it may lie outside
+    log_s = tex(r"\log s",  real()),
+    s     = let(r"s",       lambda log_s: exp(log_s)),
+    x     = let(r"x",       lambda L: arange(L)),
+    low   = let(r"x_-",     lambda x: where(x > 0, x - 1 / 2, -math.inf)),                  # where the bin of x begins and ends
+    high  = let(r"x_+",     lambda x, L: where(x < L - 1, x + 1 / 2, math.inf)))
+
+bins = Derivation("a logistic law in bins", pixel)
+
+@bins(r"\sigma\left(\frac{x_+ - \mu}{s}\right) - \sigma\left(\frac{x_- - \mu}{s}\right)", let=r"P(x)")
+def logistic(high, mu, s, low): return sigmoid((high - mu) / s) - sigmoid((low - mu) / s)
+
+@bins("=", r"\sigma\left(\frac{x_+ - \mu}{s}\right) \sigma\left(\frac{\mu - x_-}{s}\right) \left(1 - e^{\frac{x_- - x_+}{s}}\right)", by="three factors that keep their digits where the two terms are nearly equal")
+def logistic_factors(high, mu, s, low): return sigmoid((high - mu) / s) * sigmoid((mu - low) / s) * (1 - exp((low - high) / s))
+
+@bins("=", r"\exp \operatorname{logisticlogprob}\left(x, \frac{\mu}{L - 1}, \log \frac{s}{L - 1}, L\right)", by="the function, in units of the whole range")
+def logistic_called(x, mu, s, L): return exp(distributions.logistic_log_prob(x[:, None], mu / (L - 1) + 0 * x[:, None], log(s / (L - 1)), L))
+
+@bins(r"\sum_x \left(\sigma\left(\frac{x_+ - \mu}{s}\right) - \sigma\left(\frac{x_- - \mu}{s}\right)\right)")
+def logistic_mass(high, mu, s, low): return sum(sigmoid((high - mu) / s) - sigmoid((low - mu) / s))
+
+@bins("=", r"1", by="a law, because the first bin and the last one have the tails: the sum telescopes")
+def logistic_one(): return 1
 
 # ---- codes with finitely many values ---------------------------------------------------------------------------------
 codes = World("finite x, finite z, data",
@@ -279,7 +328,7 @@ coded = Derivation("a linear encoder", linear)
 def encoded(K, var, z, mu): return -(K * log(2 * pi) + logdet(var * eye(K)) + diagonal((z - mu) @ inv(var * eye(K)) @ (z - mu).T)) / 2
 
 @coded("=", r"\operatorname{gaussianlogprob}(z, A x, \log \sigma_\phi^2)", by="the decoder's function: an encoder says of z what a decoder says of x", covers="vae-encoder-gaussian")
-def encoded_called(z, A, x, var): return model.gaussian_log_prob(z, x @ A.T, log(var))
+def encoded_called(z, A, x, var): return distributions.gaussian_log_prob(z, x @ A.T, log(var))
 
 scattered = World("linear decoder, linear Gaussian encoder, and the scatter of the data around b", base=linear,
     M     = size(3, 4),
@@ -343,11 +392,130 @@ def squared_error(N, x, b, A, W): return 1 / N * sum((x - b - (x - b) @ A.T @ W.
 def error_trace(W, A, S, M): return trace((eye(M) - W @ A) @ S @ (eye(M) - W @ A).T)
 
 @bottleneck("=", r"\operatorname{squarederror}(x, f, g)", by="the function that trains")
-def squared_error_called(x, W, A, b): return model.squared_error(x, lambda x: (x - b) @ A.T, lambda z: z @ W.T + b)
+def squared_error_called(x, W, A, b): return plain.squared_error(x, lambda x: (x - b) @ A.T, lambda z: z @ W.T + b)
 
 @bottleneck(">=", r"\sum_{i > K} \lambda_i", by="K numbers carry no more than the K largest variances; principal components do", to=error_trace,
             tight=dict(A=lambda U, K: U[:, :K].T, W=lambda U, K: U[:, :K]), covers="ae-reconstruction vae-bottleneck")
 def discarded(lam, K): return sum(lam[K:])
+
+layers = World("a second layer on the best first one", base=scattered,
+    L     = size(1, 2),
+    A_2   = tex(r"A_2",              real("L", "K")),
+    W_2   = tex(r"W_2",              real("K", "L")),
+    pc    = let(r"y",                lambda x, b, U, K: (x - b) @ U[:, :K]))                                # the first K principal components
+
+stack_up = Derivation("a stack", layers)
+
+@stack_up(r"\frac{1}{N} \sum_{n, j} \left(x - \mu_\phi(x) W^\top - b\right)^2 + \frac{1}{N} \sum_{n, k} \left(\mu_\phi(x) - \mu_\phi(x) A_2^\top W_2^\top\right)^2")
+def stacked(N, x, mu, W, b, A_2, W_2): return 1 / N * sum((x - mu @ W.T - b)**2) + 1 / N * sum((mu - mu @ A_2.T @ W_2.T)**2)
+
+@stack_up("=", r"\operatorname{stackederror}(x, ((f_1, g_1), (f_2, g_2)))", by="the second layer sees the codes of the first as its data")
+def stacked_called(x, A, W, b, A_2, W_2): return plain.stacked_error(x, [(lambda x: x @ A.T, lambda z: z @ W.T + b), (lambda z: z @ A_2.T, lambda z: z @ W_2.T)])
+
+@stack_up(r"\nabla_{A, W} \text{ of the first term, } \nabla_{A_2, W_2} \text{ of the second, by complex step}")
+def greedy(N, x, A, W, b, mu, A_2, W_2):
+    return (D(lambda A: 1 / N * sum((x - x @ A.T @ W.T - b)**2), A), D(lambda W: 1 / N * sum((x - mu @ W.T - b)**2), W),
+            D(lambda A_2: 1 / N * sum((mu - mu @ A_2.T @ W_2.T)**2), A_2), D(lambda W_2: 1 / N * sum((mu - mu @ A_2.T @ W_2.T)**2), W_2))
+
+@stack_up("=", r"\nabla_{A, W, A_2, W_2} \operatorname{stackederror}(x, ((f_1, g_1), (f_2, g_2)))", by="by autodiff: no layer learns for the one above it")
+def greedy_called(x, A, W, b, A_2, W_2):
+    return grad(lambda theta: plain.stacked_error(x, [(lambda x: x @ theta[0].T, lambda z: z @ theta[1].T + b), (lambda z: z @ theta[2].T, lambda z: z @ theta[3].T)]))((A, W, A_2, W_2))
+
+@stack_up(r"\frac{1}{N} \sum_{n, k} \left(y - y A_2^\top W_2^\top\right)^2", let=r"\text{squared error of the second layer on principal components}")
+def second_error(N, pc, A_2, W_2): return 1 / N * sum((pc - pc @ A_2.T @ W_2.T)**2)
+
+@stack_up(">=", r"\sum_{L < i \leq K} \lambda_i", by="components have no covariance: the best second layer keeps the first L of them",
+          tight=dict(A_2=lambda L, K: eye(L, K), W_2=lambda L, K: eye(K, L)))
+def second_discarded(lam, L, K): return sum(lam[L:K])
+
+@stack_up(r"\sum_{i > L} \lambda_i", let=r"\text{what L components leave}")
+def nested(lam, L): return sum(lam[L:])
+
+@stack_up("=", r"\operatorname{stackederror} \text{ at the best first and the best second layer}", by="principal components of principal components are principal components", where=lambda L, K: L <= K)
+def nested_called(x, b, U, L, K): return plain.stacked_error(x - b, [(lambda x: x @ U[:, :K], lambda z: z @ U[:, :K].T), (lambda z: z @ eye(K, L), lambda z: z @ eye(L, K))])
+
+# ---- a guess from less ------------------------------------------------------------------------------------------------
+noisy = World("data with noise added, and one linear map", base=linear,
+    M     = size(1, 3),
+    G     = tex(r"G",                real("M", "M")),
+    S     = let(r"S",                lambda x, b, N: (x - b).T @ (x - b) / N),
+    nu    = tex(r"\nu",              real("N", "M")),
+    noise = let(r"\epsilon",         lambda M, N: concatenate([normals(M)] * N)),                         # [N 6^M, M]
+    x_B   = let(r"x_{1:B}",          lambda x, M: repeat(x, 6**M, 0)))
+
+wiener = Derivation("denoising", noisy)
+
+@wiener(r"\frac{1}{N} \sum_{n, j} \left(x - b - (x + \nu - b) G^\top\right)^2", let=r"\text{squared error of } x \text{ from } x + \nu")
+def denoising_written(N, x, b, nu, G): return 1 / N * sum((x - b - (x + nu - b) @ G.T)**2)
+
+@wiener("=", r"\operatorname{denoisingerror}(x, \nu, f, g)", by="the function that trains")
+def denoising_called(x, nu, b, G): return plain.denoising_error(x, nu, lambda x: (x - b) @ G.T, lambda z: z + b)
+
+@wiener(r"\frac{1}{N} \sum_{n, j} \left(x - b - (x - b) G^\top\right)^2 + \sigma^2 \sum_{i, j} G^2", let=r"\mathbb{E} \left|x - b - G(x + \sigma \epsilon - b)\right|^2")
+def denoising(N, x, b, G, s2): return 1 / N * sum((x - b - (x - b) @ G.T)**2) + s2 * sum(G**2)
+
+@wiener("=", r"\operatorname{denoisingerror}(x_{1:B}, \sigma \epsilon, f, g)", by="normal noise adds its own variance and nothing else")
+def denoising_mean_called(x_B, s2, noise, b, G): return plain.denoising_error(x_B, sqrt(s2) * noise, lambda x: (x - b) @ G.T, lambda z: z + b)
+
+@wiener("=", r"\mathrm{tr}\left((I_M - G)\, S\, (I_M - G)^\top\right) + \sigma^2 \mathrm{tr}\left(G\, G^\top\right)", by="the data enter by their scatter", to=denoising)
+def denoising_trace(M, G, S, s2): return trace((eye(M) - G) @ S @ (eye(M) - G).T) + s2 * trace(G @ G.T)
+
+@wiener("argmin", r"S\, (S + \sigma^2 I_M)^{-1}", of=denoising_trace, over="G", by="Wiener's filter: each direction is trusted by its share of the data's variance")
+def wiener_filter(S, s2, M): return S @ inv(S + s2 * eye(M))
+
+@wiener(">=", r"\sigma^2 \mathrm{tr}\left(S\, (S + \sigma^2 I_M)^{-1}\right)", by="what no linear map can know", to=denoising_trace, tight=dict(G=lambda S, s2, M: S @ inv(S + s2 * eye(M))))
+def wiener_left(s2, S, M): return s2 * trace(S @ inv(S + s2 * eye(M)))
+
+@wiener(r"\nabla_x \left(-\frac{\sum_{n, j} (x - b) (S + \sigma^2 I_M)^{-1} (x - b)}{2}\right)", let=r"\nabla_x \log \mathcal{N}(x; b, S + \sigma^2 I)")
+def noisy_score(x, b, S, s2, M): return D(lambda x: -sum((x - b) @ inv(S + s2 * eye(M)) * (x - b)) / 2, x)
+
+@wiener("=", r"\frac{(x - b)\, S\, (S + \sigma^2 I_M)^{-1} + b - x}{\sigma^2}", by="so the best guess points up the slope of the noisy data's density")
+def towards_data(x, b, S, s2, M): return ((x - b) @ S @ inv(S + s2 * eye(M)) + b - x) / s2
+
+units = World("codes between 0 and 1, and a layer that makes them",
+    N     = size(1, 4),
+    M     = size(1, 3),
+    K     = size(1, 3),
+    x     = tex(r"x",                real("N", "M")),
+    W     = tex(r"W",                real("M", "K")),
+    c     = tex(r"c",                real("K")),
+    rho   = tex(r"\rho",             unit()),
+    a     = tex(r"a",                unit("N", "K")),
+    on    = let(r"\bar a",           lambda a: mean(a, 0)),                                               # how often each is on
+    h     = let(r"h",                lambda x, W, c: sigmoid(x @ W + c)))
+
+sparse = Derivation("codes that are seldom on", units)
+
+@sparse(r"\sum_k \mathrm{KL}\left((\rho, 1 - \rho) \,\Vert\, (\bar a_k, 1 - \bar a_k)\right)")
+def coins(rho, on): return sum(KL(stack([rho, 1 - rho]), stack([on, 1 - on], axis=-1)))
+
+@sparse("=", r"\sum_k \left(\rho \log \frac{\rho}{\bar a} + (1 - \rho) \log \frac{1 - \rho}{1 - \bar a}\right)", by="two sides of a coin")
+def coins_sum(rho, on): return sum(rho * log(rho / on) + (1 - rho) * log((1 - rho) / (1 - on)))
+
+@sparse("=", r"\operatorname{sparsity}(a, \rho)", by="the function that is called")
+def sparsity_called(a, rho): return plain.sparsity(a, rho)
+
+@sparse(">=", r"0", by="a KL is never negative: no price where each is on a share rho of the time", to=coins_sum, tight=dict(a=lambda a, rho: 0 * a + rho))
+def sparsity_none(): return 0
+
+contractive = Derivation("codes that hardly move", units)
+
+@contractive(r"\frac{1}{N} \sum \left(\nabla_x \frac{1}{1 + e^{-(x W + c)}}\right)^2", let=r"\frac{1}{N} \sum_n \left|\frac{\partial h}{\partial x}\right|^2")
+def jacobian(N, x, W, c): return 1 / N * sum(D(lambda x: 1 / (1 + exp(-(x @ W + c))), x)**2)
+
+@contractive("=", r"\frac{1}{N} \sum_{n, k} \left(h (1 - h)\right)^2 \sum_j W^2", by="the slope of the sigmoid is h (1 - h)")
+def jacobian_closed(N, h, W): return 1 / N * sum((h * (1 - h))**2 * sum(W**2, 0))
+
+@contractive("=", r"\operatorname{contraction}(x, x \mapsto h)", by="the function: a pullback for each number of the code")
+def contraction_called(x, W, c): return plain.contraction(x, lambda x: sigmoid(x @ W + c))
+
+@contractive(r"\nabla_{W, c} \text{ of the closed form, by complex step}")
+def jacobian_slope(N, x, W, c):
+    return (D(lambda W: 1 / N * sum((sigmoid(x @ W + c) * (1 - sigmoid(x @ W + c)))**2 * sum(W**2, 0)), W),
+            D(lambda c: 1 / N * sum((sigmoid(x @ W + c) * (1 - sigmoid(x @ W + c)))**2 * sum(W**2, 0)), c))
+
+@contractive("=", r"\nabla_{W, c} \operatorname{contraction}(x, x \mapsto h)", by="by autodiff, a derivative of derivatives: what a step of training follows")
+def jacobian_slope_called(x, W, c): return grad(lambda theta: plain.contraction(x, lambda x: sigmoid(x @ theta[0] + theta[1])))((W, c))
 
 # ---- the bound that trains -------------------------------------------------------------------------------------------
 trained_world = World("linear decoder, linear Gaussian encoder, a batch", base=linear,
@@ -396,6 +564,56 @@ def step_called(x_B, eps, W, b, s2, A, var, beta):
     def elbo(A, var, W, b, s2):
         return model.elbo(x_B, eps, lambda x: (x @ A.T, log(var) + 0 * x @ A.T), lambda z: (z @ W.T + b, log(s2)), beta)
     return grad(lambda theta: elbo(*theta))((A, var, W, b, s2))
+
+@train("=", r"\text{mean over } \epsilon \text{ of } \operatorname{importancebound}(x_{1:B}, \epsilon)", to=bound, by="one draw: the same bound, with the KL drawn too")
+def one_draw_called(x_B, eps, A, var, W, b, s2, N, K):
+    return mean(reshape(model.importance_bound(x_B, eps[None], lambda x: (x @ A.T, log(var) + 0 * x @ A.T), lambda z: (z @ W.T + b, log(s2))), (N, 6**K)), 1)
+
+several = World("linear decoder, linear Gaussian encoder, J draws", base=linear,
+    J     = size(1, 3),
+    eps   = tex(r"\epsilon",         real("J", "N", "K")),
+    z_J   = let(r"z_{1:J}",          lambda mu, var, eps: mu + sqrt(var) * eps),                          # [J, N, K]
+    w     = let(r"w_{1:J}",          lambda x, b, z_J, W, s2, mu, var: N(x, b + z_J @ W.T, s2) * N(z_J, 0 * mu, 1) / N(z_J, mu, var)))       # [J, N]
+
+draws = Derivation("several draws", several, where=lambda w: (w > 1e-200).all())
+
+@draws(r"-\frac{M \log 2\pi\sigma^2 + \sum_j (x - b - z_{1:J} W^\top)_j^2 / \sigma^2}{2} - \frac{\sum_k z_{1:J}^2}{2} + \frac{\sum_k \left(\log \sigma_\phi^2 + (z_{1:J} - \mu_\phi(x))^2 / \sigma_\phi^2\right)}{2}", let=r"\log \frac{p(x \mid z_{1:J})\, p(z_{1:J})}{q(z_{1:J} \mid x)}")
+def weights(M, s2, x, b, z_J, W, var, mu): return -(M * log(2 * pi * s2) + sum((x - b - z_J @ W.T)**2, 2) / s2) / 2 - sum(z_J**2, 2) / 2 + sum(log(var) + (z_J - mu)**2 / var, 2) / 2
+
+@draws("=", r"\log w_{1:J}", by="the powers of 2 pi of the two laws of z cancel")
+def weights_log(w): return log(w)
+
+@draws("=", r"\operatorname{importanceterms}(x, \epsilon, \mathrm{encode}, \mathrm{decode})", by="the function that is called")
+def weights_called(x, eps, A, var, W, b, s2): return model.importance_terms(x, eps, lambda x: (x @ A.T, log(var) + 0 * x @ A.T), lambda z: (z @ W.T + b, log(s2)))
+
+@draws(r"\log \left(\frac{1}{J} \sum_j w_{1:J}\right)", let=r"\text{the bound of J draws}")
+def importance(J, w): return log(1 / J * sum(w, 0))
+
+@draws("=", r"\operatorname{importancebound}(x, \epsilon, \mathrm{encode}, \mathrm{decode})", by="the function that trains: in the log domain, where no weight vanishes")
+def importance_called(x, eps, A, var, W, b, s2): return model.importance_bound(x, eps, lambda x: (x @ A.T, log(var) + 0 * x @ A.T), lambda z: (z @ W.T + b, log(s2)))
+
+upright = World("a decoder with orthogonal columns, J draws", base=linear,
+    M     = size(2, 4),
+    J     = size(1, 3),
+    eps   = tex(r"\epsilon",         real("J", "N", "K")),
+    R     = tex(r"R",                real("M", "M")),
+    c     = tex(r"c",                positive("K")),
+    W     = let(r"W",                lambda R, c, K: axes(R)[:, :K] * c))
+
+exact = Derivation("draws from the posterior", upright)
+
+@exact(r"W^\top W")
+def columns(W): return W.T @ W
+
+@exact("=", r"c^2 I_K", by="orthogonal columns: the posterior is a law that the encoder can say")
+def columns_apart(c, K): return c**2 * eye(K)
+
+@exact(r"-\frac{M \log 2\pi + \log\det C + (x - b)\, C^{-1} (x - b)^\top}{2}", let=r"\log p(x)")
+def evidence_upright(M, C, x, b): return -(M * log(2 * pi) + logdet(C) + diagonal((x - b) @ inv(C) @ (x - b).T)) / 2
+
+@exact("=", r"\operatorname{importancebound}(x, \epsilon, \mu_{z \mid x}, \Sigma_{z \mid x})", by="with the posterior for q every weight is p(x), by Bayes' rule, whatever is drawn",
+       tol=(1e-11, "where W is large and the noise small the terms are 1000 times their sum"))
+def posterior_called(x, eps, m, Sigma, W, b, s2): return model.importance_bound(x, eps, lambda x: (m, log(diagonal(Sigma)) + 0 * m), lambda z: (z @ W.T + b, log(s2)))
 
 # ---- a rate that is committed ----------------------------------------------------------------------------------------
 fixed = World("a code whose variance is fixed",

@@ -1,14 +1,17 @@
-"""The command line:  scratch list;  scratch train MODEL --data DATA ...;  scratch check [TOPIC ...]
+"""The command line:  scratch train MODEL --data DATA ...;  scratch sample | evaluate | resume | report DIR;
+scratch list;  scratch check [TOPIC ...]
 
-Bad input gets one sentence on stderr and exit code 2; an interrupted training keeps what it learned and exits with 130.
+Bad input gets one sentence on stderr and exit code 2. Ctrl-C and SIGTERM save a training and exit with 130 and 143.
 """
 import argparse
 import contextlib
 import dataclasses
 import os
+import shlex
 import signal
 import sys
 import tempfile
+from pathlib import Path
 
 from scratch.models import MODELS
 
@@ -25,6 +28,7 @@ def main(argv=None):
     arguments = vars(parser().parse_args(argv))
     command   = arguments.pop("command")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))         # leave as tidily as from Ctrl-C
+    keep_pages()
     try:
         return command(**arguments)
     except BrokenPipeError:                                         # whoever read the output has seen enough
@@ -34,8 +38,17 @@ def main(argv=None):
         print(f"scratch: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("scratch: interrupted; nothing was written.", file=sys.stderr)
+        print("scratch: interrupted.", file=sys.stderr)
         return 130
+
+
+def keep_pages():
+    """Let glibc keep the memory that arrays give back: asking for it anew costs a third of a training step."""
+    import ctypes
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(-3, 1 << 30)                                        # M_MMAP_THRESHOLD
+        mallopt(-1, (1 << 31) - 1)                                  # M_TRIM_THRESHOLD
 
 
 def parser():
@@ -46,34 +59,67 @@ def parser():
     p = commands.add_parser("list", help="the models and the data sets, a line each")
     p.set_defaults(command=list_all)
 
-    train_ = commands.add_parser("train", help="train a model and write a report")
-    models = train_.add_subparsers(required=True, metavar="MODEL")
+    models = commands.add_parser("train", help="train a model and write a report", allow_abbrev=False,
+                                 description="Train a model. It leaves a folder with checkpoints and a report.")
+    models = models.add_subparsers(required=True, metavar="MODEL")
     for name, entry in MODELS.items():
         p = models.add_parser(name, help=f"{entry.title} ({entry.paper})", description=f"{entry.title}. {entry.paper}.",
                               allow_abbrev=False, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-        p.add_argument("--data",    default=entry.data, metavar="NAME",
-                       help="a data set that `scratch list` names, or a .npy, .npz or .csv file of numbers")
+        p.add_argument("--data",    default=entry.data, metavar="NAME|PATH", help="what `scratch list` names, or a "
+                       "file or folder of yours: numbers (.npy, .npz, .csv), images, MNIST's or CIFAR-10's files, text")
         p.add_argument("--seed",    default=0, type=int, help="of all random numbers: the same seed repeats the run")
         p.add_argument("--steps",   default=entry.steps, type=int, help="the most steps to take")
+        p.add_argument("--every",   metavar="N", default=argparse.SUPPRESS, type=int,
+                       help="steps between checkpoints; a twentieth of --steps unless told otherwise")
         p.add_argument("--out",     metavar="DIR", default=argparse.SUPPRESS,
                        help="the folder to write; a new one under runs/ unless told otherwise")
-        p.add_argument("--backend", default="numpy", choices=("numpy", "cupy", "strict"),
-                       help="what computes: cupy is an NVIDIA GPU")
+        _backend(p, default="numpy")
         for field in dataclasses.fields(entry.model):
             kind = field.metadata["kind"]
-            p.add_argument(f"--{field.name.replace('_', '-')}", dest=field.name, default=field.default,
-                           type=kind.parse, help=f"{field.metadata['help']}: {kind.expected}")
+            p.add_argument(f"--{field.name.replace('_', '-')}", dest=field.name, type=kind.parse, metavar=kind.metavar,
+                           default=argparse.SUPPRESS if field.default is None else field.default,
+                           help=f"{field.metadata['help']}: {kind.expected}")
         p.set_defaults(command=train, name=name)
+
+    p = _on_run(commands, "resume", resume, "go on with a run that ended early, or to more steps")
+    p.add_argument("--steps", metavar="N", default=argparse.SUPPRESS, type=int,
+                   help="go on to this step; what the run was asked for unless told otherwise")
+    _backend(p)
+    p = _on_run(commands, "sample", sample, "draw examples from what a run learned")
+    p.add_argument("--n",    metavar="N", default=64, type=int, help="how many; 64 unless told otherwise")
+    p.add_argument("--seed", metavar="N", default=0, type=int, help="of the draw")
+    p.add_argument("--out",  metavar="FILE", default=argparse.SUPPRESS,
+                   help="a new .npy file for the examples; DIR/samples/seed-N.npy unless told otherwise")
+    p = _on_run(commands, "evaluate", evaluate, "judge what a run learned on the data it was held from, or on others")
+    p.add_argument("--data",  metavar="NAME|PATH", default=argparse.SUPPRESS, help="other data, of the same shape")
+    p.add_argument("--draws", metavar="K", default=100, type=int,
+                   help="importance samples of an example, for models with such a bound; 100 unless told otherwise")
+    p = _on_run(commands, "report", report, "write the report of a run again, or one that shows several side by side",
+                many=True)
+    p.add_argument("--out", metavar="FILE", default=argparse.SUPPRESS,
+                   help="where runs are shown side by side; a new comparison.html unless told otherwise")
 
     p = commands.add_parser("check", help="check the derivations, and that every check can fail", allow_abbrev=False,
                             description="Check the derivations on drawn worlds: every line against the one before it, "
                             "and that no change of a formula goes unnoticed. The exit code is 1 if anything is wrong.")
     p.add_argument("names", nargs="*", metavar="TOPIC", help="elbo, slips, ..., or a line, elbo.bound; all unless told")
-    p.add_argument("--backend", default="numpy", choices=("numpy", "cupy", "strict"),
-                   help="what computes; formulas are changed on numpy alone")
+    _backend(p, default="numpy", more="; formulas are changed on numpy alone")
     p.add_argument("--worlds", default=100, type=int, help="how many a line is compared on (100 unless told otherwise)")
     p.set_defaults(command=check)
     return top
+
+
+def _backend(p, default=argparse.SUPPRESS, more=""):
+    p.add_argument("--backend", default=default, choices=("numpy", "cupy", "strict"),
+                   help=f"what computes: cupy is an NVIDIA GPU, strict a stand-in for it{more}")
+
+
+def _on_run(commands, name, command, help, many=False):
+    p = commands.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.", allow_abbrev=False)
+    p.add_argument("folders" if many else "folder", metavar="DIR", nargs="+" if many else None,
+                   help="the folder of a run, as `scratch train` leaves it")
+    p.set_defaults(command=command)
+    return p
 
 
 def list_all():
@@ -114,16 +160,65 @@ def check(names, backend, worlds):
 
 
 def train(name, steps, **arguments):
-    if steps < 1:
-        raise ValueError(f"--steps {steps}: expected at least 1.")
     from scratch.runs import run
     with progress(steps) as show:
-        folder, results = run(name, steps=steps, show=show, **arguments)
-    test = results["test"]
+        return told(*run(name, steps=steps, show=show, **arguments))
+
+
+def resume(folder, steps=None, **arguments):
+    from scratch.runs import config, resume
+    with progress(steps or config.read(folder)["steps"]) as show:
+        return told(*resume(folder, steps, show=show, **arguments))
+
+
+def told(folder, results):
+    """Say how a training ended; the exit code."""
+    if differ := results.get("differences"):
+        print(f"scratch: the bits may differ from those of an unbroken run: {'; '.join(differ)}.", file=sys.stderr)
     with contextlib.suppress(OSError):
-        print(f"held-out log-likelihood {test['nats']:.3f} nats per example, {test['bits']:.4f} bits per dimension")
-        print(f"{folder / 'report.html'}", flush=True)
-    return 130 if results["interrupted"] else 0
+        if results["signal"]:
+            print(f"interrupted at step {results['step']}, which is saved: scratch resume {shlex.quote(str(folder))}")
+        else:
+            figures("test", results["test"])
+            print(f"{folder / 'report.html'}", flush=True)
+    return 128 + results["signal"] if results["signal"] else 0
+
+
+def figures(part, values):
+    for name, value in values.items():
+        if name != "n":
+            print(f"{part} {name}: {value[0]:.4f} +- {value[1]:.4f}")
+
+
+def sample(folder, n, seed, out=None):
+    import numpy
+    from scratch.runs import sample
+    default = Path(folder) / "samples" / f"seed-{seed}.npy"
+    out     = default if out is None else Path(out)
+    if out.suffix != ".npy" or out != default and not out.parent.is_dir():
+        raise ValueError(f"--out {out}: expected a name that ends in .npy, in a folder that is there.")
+    x = sample(folder, n, seed)
+    if os.path.lexists(out):
+        raise FileExistsError(f"{out} exists already; choose another --out, or remove it.")
+    out.parent.mkdir(exist_ok=True)
+    with open(out, "xb") as file:
+        numpy.save(file, x)
+    print(f"{out}: {x.dtype} {list(x.shape)}")
+    return 0
+
+
+def evaluate(folder, **arguments):
+    from scratch.runs import evaluate
+    for part, values in evaluate(folder, **arguments).items():
+        print(f"{part} examples: {values['n']}")
+        figures(part, values)
+    return 0
+
+
+def report(folders, out=None):
+    from scratch.runs import report
+    print(report(*folders, out=out))
+    return 0
 
 
 class progress:

@@ -13,9 +13,13 @@ from typing import Callable
 @dataclasses.dataclass(frozen=True)
 class Kind:
     """What a hyper-parameter may be: how a flag's text becomes it, whether a value is one, and how to say so."""
-    parse: Callable
-    ok: Callable
+    parse:    Callable
+    ok:       Callable
     expected: str
+
+    @property
+    def metavar(self):
+        return {int: "N", float: "X", str: "NAME"}.get(self.parse, "N,N")
 
 
 def _integer(v):
@@ -26,8 +30,17 @@ def _number(v):
     return isinstance(v, numbers.Real) and not isinstance(v, bool) and math.isfinite(v)
 
 
-Count       = Kind(int,   lambda v: _integer(v) and v >= 1, "an integer of at least 1")
-NonNegative = Kind(float, lambda v: _number(v) and v >= 0,  "a finite number of at least 0")
+def sizes(text):
+    return tuple(int(n) for n in text.split(",") if n.strip())
+
+
+Count       = Kind(int,    lambda v: _integer(v) and v >= 1,    "an integer of at least 1")
+Levels      = Kind(int,    lambda v: v is None or _integer(v) and 2 <= v <= 1 << 16, "an integer from 2 to 65536")
+NonNegative = Kind(float,  lambda v: _number(v) and v >= 0,     "a finite number of at least 0")
+Positive    = Kind(float,  lambda v: _number(v) and v > 0,      "a finite number above 0")
+Fraction    = Kind(float,  lambda v: _number(v) and 0 <= v < 1, "a number from 0 to 1, without 1")
+Sizes       = Kind(sizes,  lambda v: isinstance(v, tuple) and all(_integer(n) and n >= 1 for n in v),
+                   "integers of at least 1 between commas, or nothing")
 
 
 def Choice(table):

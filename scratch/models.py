@@ -5,11 +5,12 @@ import importlib
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    title: str
-    path:  str              # module:class
-    data:  str              # what it learns unless told otherwise
-    steps: int              # the most steps it takes unless told otherwise
-    paper: str
+    title:       str
+    path:        str        # module:class
+    data:        str        # what it learns unless told otherwise
+    steps:       int        # the most steps it takes unless told otherwise
+    derivations: str        # the topics that it rests on
+    paper:       str
 
     @property
     def model(self):
@@ -18,9 +19,15 @@ class Entry:
         return getattr(importlib.import_module(module), name)
 
 
-#          title                             path                                 data      steps
+#          title                             path                                 data      steps  derivations
 #          paper
 MODELS = {
-    "gmm": Entry("Gaussian mixture, learned by EM", "scratch.mixtures:GaussianMixture", "digits", 200,
+    "gmm": Entry("Gaussian mixture, learned by EM",  "scratch.mixtures:GaussianMixture", "digits", 200, "mixtures elbo",
                  "Dempster, Laird, Rubin 1977"),
+    "vae": Entry("Variational autoencoder",          "scratch.autoencoders:VAE",         "digits", 2000,
+                 "vae elbo divergences estimators",
+                 "Kingma, Welling 2014"),
+    "ae":  Entry("Autoencoder: plain, denoising, sparse, contractive or stacked", "scratch.autoencoders:Autoencoder",
+                 "digits", 2000, "vae",
+                 "Hinton, Salakhutdinov 2006; Vincent et al. 2008; Rifai et al. 2011"),
 }

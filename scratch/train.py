@@ -1,20 +1,145 @@
-"""The one training loop."""
+"""Training: what a run needs of a model, gradient descent for all models that learn by it, and the one loop."""
+import dataclasses
+import itertools
 import math
+from typing import Any, NamedTuple
 
-from backends import to_host
+from backends import to_host, xp
+from backends.random import Stream
+from scratch import optim, trees
+from scratch.autodiff import value_and_grad
+from scratch.data import batches
+from scratch.hyper import Choice, Count, Fraction, NonNegative, Positive, check, hyper
 
 
-def train(model, state, batches, stream, steps):
-    """Yields step, state, metrics (floats) after every update, until `steps`, the end of `batches`, or the model says
-    that it has finished. The caller prints, plots and stops. Raises ValueError where a metric is no longer finite."""
-    before = None
-    for step, batch in zip(range(1, steps + 1), batches):
-        new, metrics = model.update(state, batch, stream(step))
-        metrics = {name: float(to_host(value)) for name, value in metrics.items()}
-        if not all(map(math.isfinite, metrics.values())):
-            raise ValueError(f"Training broke down at step {step}. {model.diagnose(state, batch)}")
-        state = new
-        yield step, state, metrics
-        if before and model.finished(before, metrics):
-            return
-        before = metrics
+class State(NamedTuple):
+    """All that changes while a model learns. An update may consume it: who wants to keep a state copies it."""
+    step:    int                # updates made
+    params:  Any                # a tree of arrays: what is learned
+    stats:   Any = {}           # a tree of arrays: what is learned without a gradient
+    moments: dict = {}          # of the optimiser, and the average of the weights: flat buffers
+    flat:    Any = None         # the buffer that the leaves of params are parts of, and one for the gradient
+    metrics: dict = {}          # of the last update, floats
+    done:    bool = False       # does the model say that there is nothing more to learn?
+
+
+class Model:
+    """A frozen dataclass of hyper-parameters, with what a run needs. Besides this a model has
+
+        init(stream, example) -> params, stats             example: the training data, {"x": [N, D], ...}
+        update(state, batch, stream) -> state, metrics     one step, metrics arrays of one number
+        evaluate(params, stats, batch, stream) -> {name: [B]}        each example's, among them `criterion`
+        sample(params, stats, stream, n) -> x              n examples, in the units of the data
+        pictures(params, stats, batch, stream) -> {name: images in [0, 1]}
+    """
+    criterion = "log-likelihood"        # what the validation split chooses by
+    higher    = True                    # is it a log-likelihood, in nats, or an error, of which less is better?
+
+    def view(self, data, stream):
+        """The data as this model learns it."""
+        return data
+
+    def start(self, stream, example):
+        """The state before the first step."""
+        return State(0, *self.init(stream, example))
+
+    def template(self, shape):
+        """A state with the shapes and dtypes of those that this model has on data of this shape."""
+        return self.start(Stream.seed(0), {"x": xp.zeros((1, math.prod(shape)), dtype="uint8")})
+
+    def restore(self, step, params, stats, moments):
+        """The state of these parts."""
+        return State(step, params, stats, moments)
+
+    def weights(self, state):
+        """The params that everything but training uses."""
+        return state.params
+
+    def batches(self, data, stream, start):
+        """Endless batches from step `start` on."""
+        raise NotImplementedError
+
+    def finished(self, before, after):
+        """Do the metrics of two steps in a row say that there is nothing more to learn?"""
+        return False
+
+    def probe(self, state):
+        """A number that is finite only where the parameters are, and the tensors to look at where it is not."""
+        return 0.0, {}
+
+    def diagnose(self, state, batch):
+        """Why a step on this state broke down, and what to do."""
+        return ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Descent(Model):
+    """A model that learns by gradient descent on `loss(params, stats, batch, stream) -> value, (stats, terms)`: the
+    mean over the batch of what its examples lose, so that every example of a batch counts alike."""
+    optimiser:  str   = hyper("adam", Choice(optim.OPTIMISERS), "optimiser")
+    lr:         float = hyper(1e-3,   Positive,    "learning rate")
+    batch_size: int   = hyper(128,    Count,       "examples a step, or all where there are fewer")
+    clip:       float = hyper(0.0,    NonNegative, "largest norm of the gradient; 0 for no limit")
+    ema:        float = hyper(0.0,    Fraction,    "decay of the average of the weights that is used after training; "
+                                                   "0 for the weights themselves")
+    __post_init__ = check
+
+    def start(self, stream, example):
+        params, stats = self.init(stream, example)
+        names  = optim.OPTIMISERS[self.optimiser][1]
+        flat   = optim.Layout.of(params).pack(params)
+        return self.restore(0, params, stats, {name: xp.zeros_like(flat) for name in names}
+                            | ({"average": flat} if self.ema else {}))
+
+    def restore(self, step, params, stats, moments):
+        layout = optim.Layout.of(params)
+        flat   = layout.pack(params)
+        return State(step, layout.views(flat), stats, moments, (flat, xp.zeros_like(flat)))
+
+    def weights(self, state):
+        return optim.Layout.of(state.params).views(state.moments["average"]) if self.ema else state.params
+
+    def batches(self, data, stream, start):
+        return batches(data, min(self.batch_size, len(data["x"])), stream, start)
+
+    def update(self, state, batch, stream):
+        """One step of the optimiser; metrics: the loss before it, and its terms."""
+        def loss(params):
+            return self.loss(params, state.stats, batch, stream)
+        (value, (stats, terms)), gradient = value_and_grad(loss, has_aux=True)(state.params)
+        step, (flat, g), layout = state.step + 1, state.flat, optim.Layout.of(state.params)
+        layout.pack(gradient, g)
+        if self.clip:
+            optim.clip(g, self.clip)
+        optim.step(self.optimiser, flat, g, step, self.lr, state.moments)
+        if self.ema:
+            optim.averaged(state.moments["average"], flat, step, self.ema)
+        return state._replace(step=step, params=layout.views(flat), stats=stats), {"loss": value, **terms}
+
+    def probe(self, state):
+        return xp.dot(state.flat[0], state.flat[0]), {"params": state.params}
+
+    def diagnose(self, state, batch):
+        return f"Use a smaller lr than {self.lr}, or clip."
+
+
+def fit(model, state, batches, stream, steps):
+    """Yields state, metrics (floats) after every update, until step `steps` or the model says that it is done; the
+    caller prints, saves and stops. Raises ValueError at the step whose metrics or parameters are not finite, and names
+    the first of them; the state before it may be consumed by then."""
+    for batch in itertools.takewhile(lambda _: state.step < steps and not state.done, batches):
+        old = state
+        state, metrics = model.update(old, batch, stream(old.step + 1))
+        probe, tensors = model.probe(state)
+        numbers = [xp.asarray(number, dtype="float64") for number in (*metrics.values(), probe)]
+        *values, probe = to_host(xp.stack(numbers)).tolist()                        # one transfer
+        metrics = dict(zip(metrics, values))
+        bad = [name for name, value in metrics.items() if not math.isfinite(value)]
+        if not math.isfinite(probe):
+            bad += [name for name, leaf in trees.named(tensors).items() if not bool(xp.all(xp.isfinite(leaf)))]
+        if bad:
+            raise ValueError(f"Training broke down at step {state.step}: {bad[0]} is not finite. "
+                             + model.diagnose(old, batch))
+        done  = bool(old.metrics) and model.finished(old.metrics, metrics)
+        state = state._replace(metrics=metrics, done=done)
+        yield state, metrics

@@ -32,6 +32,37 @@ def leaves(tree):
     return flatten(tree)[0]
 
 
+def named(tree):
+    """The leaves in order by their path, of keys and positions: {"params/encoder/0/W": leaf}; "" where the tree is one.
+    Raises ValueError where two have the same path."""
+    found = {}
+    _name(tree, (), found)
+    return found
+
+
+def from_named(template, named_leaves):
+    """The tree of the template's structure with the leaves of these names. Raises ValueError where the names differ."""
+    names   = named(template)
+    missing = [name for name in names if name not in named_leaves]
+    unknown = sorted(set(named_leaves) - set(names))
+    if missing or unknown:
+        lists = (f"{what} {', '.join(few[:5])}{f' and {len(few) - 5} more' if len(few) > 5 else ''}"
+                 for what, few in (("missing", missing), ("not expected", unknown)) if few)
+        raise ValueError(f"The names differ: {'; '.join(lists)}.")
+    return build(flatten(template)[1], [named_leaves[name] for name in names])
+
+
+def _name(tree, path, found):
+    if isinstance(tree, (dict, list, tuple)):
+        for key, child in tree.items() if isinstance(tree, dict) else enumerate(tree):
+            _name(child, (*path, str(key)), found)
+    elif tree is not None:
+        name = "/".join(path)
+        if name in found:
+            raise ValueError(f"Two leaves are called {name}: a key has a slash, or is a number and text; rename it.")
+        found[name] = tree
+
+
 def _strip(tree, leaves):
     if isinstance(tree, dict):
         return dict, tuple(tree), tuple([_strip(t, leaves) for t in tree.values()])

@@ -17,11 +17,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from backends import backend, xp
-from scratch.autoencoders import hierarchical, ppca, vae
+from scratch.autoencoders import hierarchical, plain, ppca, vae
 from scratch.autoregressive import chain
 from scratch.diffusion import ddpm, schedules
 from scratch.flows import change
 from scratch.gans import GENERATOR_LOSSES
+from scratch.probability import distributions
 
 B = 7
 
@@ -47,6 +48,7 @@ covariance   = kind(lambda rng, shape: np.cov(rng.normal(size=shape[:-1] + (9,))
                     if len(shape) == 2 else np.stack([covariance(*shape[1:]).draw(rng) for _ in range(shape[0])]))
 regular      = kind(lambda rng, shape: rng.normal(size=shape) / 2 + 2 * np.eye(shape[-1]))
 bits         = kind(lambda rng, shape: rng.integers(0, 2, shape, dtype="int8"))
+levels       = kind(lambda rng, shape: rng.integers(0, 4, shape, dtype="uint8"))
 steps        = kind(lambda rng, shape: rng.integers(1, 4, shape))
 
 
@@ -68,7 +70,7 @@ class Row(NamedTuple):
 
     def draw(self, seed=0, dtype="float64"):
         rng = np.random.default_rng(seed)
-        return [a if a.dtype.kind == "i" else a.astype(dtype) for a in (arg.draw(rng) for arg in self.args)]
+        return [a if a.dtype.kind in "iu" else a.astype(dtype) for a in (arg.draw(rng) for arg in self.args)]
 
     def batched(self):
         return [arg.shape[:1] == (B,) for arg in self.args]
@@ -78,6 +80,11 @@ class Row(NamedTuple):
 def net(W):
     """A network with two heads: x -> two arrays."""
     return lambda x: (xp.tanh(x @ W[0]), xp.tanh(x @ W[1]))
+
+
+def first(W):
+    """One of them."""
+    return lambda x: net(W)(x)[0]
 
 
 def noise_net(W):
@@ -121,6 +128,12 @@ TABLE = [
     Row("probability.divergences.frechet",         [real(B, 3), covariance(B, 3, 3), real(B, 3), covariance(B, 3, 3)],
         smooth=False),
 
+    Row("probability.distributions.gaussian_log_prob", [real(B, 2, 3), real(B, 2, 3), real(B, 2, 3)], None, "example"),
+    Row("probability.distributions.bernoulli_log_prob", [bits(B, 2, 3), real(B, 2, 3)], None, "example"),
+    Row("probability.distributions.logistic_log_prob", [levels(B, 2, 3), real(B, 2, 3), real(B, 2, 3)],
+        lambda k, mu, log_s: distributions.logistic_log_prob(k, mu, log_s, 4), "example"),
+    Row("probability.distributions.per_example",   [real(B, 2, 3)], None, "example"),
+
     Row("probability.estimators.reparameterise",   [real(B, 3), real(B, 3), real(B, 3)]),
     Row("probability.estimators.score_surrogate",  [real(B, 3), real(B, 3), real(B, 3)]),
     Row("probability.estimators.leave_one_out",    [real(B, 3)]),
@@ -130,16 +143,26 @@ TABLE = [
     Row("autoencoders.ppca.log_likelihood",        [real(B, 4), real(4, 2), real(4), inside()], None, "example"),
     Row("autoencoders.ppca.fit",                   [real(9, 3)],
         lambda x: ppca.fit(x, 1), "nothing", smooth=False),
-    Row("autoencoders.vae.gaussian_log_prob",      [real(B, 2, 3), real(B, 2, 3), real(B, 2, 3)], None, "example"),
-    Row("autoencoders.vae.bernoulli_log_prob",     [bits(B, 2, 3), real(B, 2, 3)], None, "example"),
     Row("autoencoders.vae.terms",                  [real(B, 3), real(B, 2), real(2, 3, 2), real(2, 2, 3)],
         lambda x, eps, W, V: vae.terms(x, eps, net(W), net(V)), "example"),
     Row("autoencoders.vae.elbo",                   [real(B, 3), real(B, 2), real(2, 3, 2), real(2, 2, 3)],
         lambda x, eps, W, V: vae.elbo(x, eps, net(W), net(V), 0.3), "mean"),
+    Row("autoencoders.vae.importance_terms",       [real(B, 3), real(B, 5, 2), real(2, 3, 2), real(2, 2, 3)],
+        lambda x, eps, W, V: vae.importance_terms(x, xp.swapaxes(eps, 0, 1), net(W), net(V)).T, "example"),
+    Row("autoencoders.vae.importance_bound",       [real(B, 3), real(B, 5, 2), real(2, 3, 2), real(2, 2, 3)],
+        lambda x, eps, W, V: vae.importance_bound(x, xp.swapaxes(eps, 0, 1), net(W), net(V)), "example"),
     Row("autoencoders.vae.sample",                 [real(B, 2), real(B, 3), real(2, 2, 3)],
         lambda z, eps, V: vae.sample(z, eps, net(V)), "example"),
-    Row("autoencoders.vae.squared_error",          [real(B, 3), real(2, 3, 2), real(2, 2, 3)],
-        lambda x, W, V: vae.squared_error(x, lambda x: net(W)(x)[0], lambda z: net(V)(z)[0]), "mean"),
+    Row("autoencoders.plain.squared_error",        [real(B, 3), real(2, 3, 2), real(2, 2, 3)],
+        lambda x, W, V: plain.squared_error(x, first(W), first(V)), "mean"),
+    Row("autoencoders.plain.denoising_error",      [real(B, 3), real(B, 3), real(2, 3, 2), real(2, 2, 3)],
+        lambda x, noise, W, V: plain.denoising_error(x, noise, first(W), first(V)), "mean"),
+    Row("autoencoders.plain.sparsity",             [inside(B, 3)], lambda h: plain.sparsity(h, 0.3), "nothing"),
+    Row("autoencoders.plain.contraction",          [real(B, 3), real(2, 3, 2)],
+        lambda x, W: plain.contraction(x, first(W)), "mean"),
+    Row("autoencoders.plain.stacked_error",
+        [real(B, 3), real(2, 3, 2), real(2, 2, 3), real(2, 2, 1), real(2, 1, 2)],
+        lambda x, W, V, W2, V2: plain.stacked_error(x, [(first(W), first(V)), (first(W2), first(V2))]), "mean"),
     Row("autoencoders.vae.vae_gan",                [real(), real(), real()], None, "nothing"),
     Row("autoencoders.vae.kl_ar1",                 [real(B, 3), real(B, 3)],
         lambda mu, log_var: vae.kl_ar1(mu, log_var, 0.7)),

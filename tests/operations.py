@@ -21,6 +21,8 @@ from hypothesis import strategies as st
 import scratch.autodiff as ad
 from backends import xp
 from scratch.autodiff.tape import PRIMITIVES
+from scratch.nets.linear import affine, relu
+from scratch.probability.distributions import log_bernoulli
 
 mp = pytest.importorskip("mpmath").mp.clone()
 mp.dps = 60
@@ -310,7 +312,10 @@ TABLE = [
     row("softplus",   [exponents],        each(lambda x: mp.log1p(mp.exp(x)))),
     row("log_sigmoid", [exponents],       each(lambda x: -mp.log1p(mp.exp(-x))), f=ad.log_sigmoid),
     row("log1mexp",   [(0.001, 30)],      each(lambda x: mp.log(-mp.expm1(-x)))),
+    row("relu",       [any_sign],         lambda x: np.maximum(x, 0), f=relu),
     row("xlogy",      [real, (0.1, 10)],  each(lambda a, b: a * mp.log(b))),
+    row("log_bernoulli", [real, exponents], each(lambda x, l: x * l - mp.log1p(mp.exp(l))), f=log_bernoulli,
+        of=lambda f, y, args: abs(args[0] * args[1]) + abs(y), why="the difference of two numbers"),
     row("straight_through", [real, real], lambda y, x: y, [at((), ()), at((0,), (0,)), at((2, 3), (2, 3))],
         slope=lambda y, x: x),
 
@@ -351,6 +356,10 @@ TABLE = [
          at((1, 2), (3, 2), spec="...i,...i->..."), at((2, 2), (2,), spec="ii,i->i"),  at((2, 2), spec="ii->i"),
          at((2, 1, 2), (2, 2), spec="...ij,...j->...i"),                               at((2, 2), spec="ii")],
         lambda f, *a, spec: f(spec, *a), of=terms, why="sums"),
+
+    row("affine",     [real, real, real], lambda x, W, b: np.matmul(x, W) + b,
+        [at((3,), (3, 2), (2,)), at((2, 3), (3, 1), (1,)), at((2, 1, 2), (2, 2), (2,)), at((0, 2), (2, 3), (3,))],
+        f=affine, of=terms, why="sums"),
 
     # ---- linear algebra
     row("linalg.solve",    [invertible, real], _solve,

@@ -1,4 +1,5 @@
-"""Autoencoders at the extremes: laws without mass, deviations of 1e-30, sure bits, chains that hardly move."""
+"""Autoencoders at the extremes: laws without mass, deviations of 1e-30, sure bits, chains that hardly move; and bounds
+beside integrals."""
 import itertools
 import math
 
@@ -7,14 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scratch.autodiff import grad, sigmoid
-from scratch.autoencoders import hierarchical, latent, ppca, vae
-from tests.functions import TABLE, joined, net
+from backends import xp
+from scratch.autodiff import grad, jacobian, sigmoid
+from scratch.autoencoders import hierarchical, latent, plain, ppca, vae
+from scratch.probability import distributions
+from tests.functions import B, TABLE, joined, net
 from tests.operations import mp
 from tests.test_mixtures import EPS, seeds
 from tests.test_probability import INF, array, log
 
-ROWS = {row.place.rpartition(".")[2]: row for row in TABLE if "autoencoders" in row.place}
+ROWS = {row.place.rpartition(".")[2]: row for row in TABLE
+        if row.place.startswith(("autoencoders", "probability.distributions"))}
 
 
 # ---- finitely many latent values -------------------------------------------------------------------------------------
@@ -43,22 +47,22 @@ def test_a_density_knows_every_deviation(dtype, sigma, away):
     x, mu, v = array(away * sigma, dtype=dtype), array(0, dtype=dtype), array(2 * math.log(sigma), dtype=dtype)
     exact    = -math.log(2 * math.pi) / 2 - math.log(sigma) - away**2 / 2
     eps      = 200 * np.finfo(dtype).eps                                    # of log_var, which is as large as 138
-    assert abs(vae.gaussian_log_prob(x, mu, v) - exact) <= eps * max(1, abs(exact))
-    of_x, of_mu, of_v = grad(lambda args: vae.gaussian_log_prob(*args)[0])([x, mu, v])
+    assert abs(distributions.gaussian_log_prob(x, mu, v) - exact) <= eps * max(1, abs(exact))
+    of_x, of_mu, of_v = grad(lambda args: distributions.gaussian_log_prob(*args)[0])([x, mu, v])
     np.testing.assert_allclose([of_x * sigma, of_mu * sigma, of_v], [[-away], [away], [(away**2 - 1) / 2]], atol=eps)
 
 
 @given(st.lists(st.floats(-40, 40), min_size=1, max_size=5))
 def test_the_probabilities_of_all_bits_sum_to_one(logits):
     x = np.array(list(itertools.product([0.0, 1.0], repeat=len(logits))))
-    assert abs(np.sum(np.exp(vae.bernoulli_log_prob(x, 0 * x + np.array(logits)))) - 1) <= 1e-13
+    assert abs(np.sum(np.exp(distributions.bernoulli_log_prob(x, 0 * x + np.array(logits)))) - 1) <= 1e-13
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_sure_bit_costs_its_logit_where_it_is_wrong_and_nothing_where_it_is_right(dtype):
     logits, x = array(1e4, 1e4, -1e4, -1e4, dtype=dtype), array(1, 0, 1, 0, dtype=dtype)
-    assert vae.bernoulli_log_prob(x[:, None], logits[:, None]).tolist() == [0, -1e4, -1e4, 0]
-    slope = grad(lambda l: vae.bernoulli_log_prob(x[None], l[None])[0])(logits)
+    assert distributions.bernoulli_log_prob(x[:, None], logits[:, None]).tolist() == [0, -1e4, -1e4, 0]
+    slope = grad(lambda l: distributions.bernoulli_log_prob(x[None], l[None])[0])(logits)
     assert np.array_equal(slope, x - sigmoid(logits))
 
 
@@ -66,8 +70,132 @@ def test_a_sure_bit_costs_its_logit_where_it_is_wrong_and_nothing_where_it_is_ri
 def test_twice_the_pixels_are_twice_the_log_probability(seed):
     x, mu, v = ROWS["gaussian_log_prob"].draw(seed)
     twice = [np.concatenate([a, a], axis=1) for a in (x, mu, v)]
-    np.testing.assert_allclose(vae.gaussian_log_prob(*twice), 2 * vae.gaussian_log_prob(x, mu, v), rtol=1e-14)
-    np.testing.assert_allclose(vae.bernoulli_log_prob(*twice[:2]), 2 * vae.bernoulli_log_prob(x, mu), rtol=1e-13)
+    for law in (distributions.gaussian_log_prob, lambda x, mu, _: distributions.bernoulli_log_prob(x, mu),
+                lambda x, mu, v: distributions.logistic_log_prob(np.floor(abs(x)), mu, v, 9)):
+        np.testing.assert_allclose(law(*twice), 2 * law(x, mu, v), rtol=1e-13)
+
+
+# ---- the bound -------------------------------------------------------------------------------------------------------
+NODES = np.linspace(-16, 16, 4001)              # so many that a sum over them is the integral of a smooth law
+
+
+def normal(z, mu=0.0, log_var=0.0):
+    return np.exp(-(z - mu)**2 / (2 * np.exp(log_var)) - log_var / 2) / math.sqrt(2 * math.pi)
+
+
+def integral(f):
+    return np.sum(f) * (NODES[1] - NODES[0])
+
+
+#                 of hidden units [n, 8] the parameters of a pixel, its law, and data
+DECODERS = {
+    "gaussian":  (lambda h, V: (h @ V[0], h @ V[1]), distributions.gaussian_log_prob, [0.3, -1.2, 2.0]),
+    "bernoulli": (lambda h, V: (h @ V[0],), distributions.bernoulli_log_prob, [1.0, 0.0, 1.0]),
+    "logistic":  (lambda h, V: (h @ V[0], h @ V[1] - 1),
+                  lambda k, mu, log_s: distributions.logistic_log_prob(k, mu, log_s, 5), [0.0, 2.0, 4.0]),
+}
+
+
+@pytest.mark.parametrize("law", DECODERS)
+@given(seed=seeds, mu=st.floats(-2, 2), log_var=st.floats(-3, 1))
+def test_what_the_bound_leaves_is_the_kl_to_the_posterior(law, seed, mu, log_var):
+    """... of any network, by quadrature."""
+    head, log_prob, pixels = DECODERS[law]
+    rng    = np.random.default_rng(seed)
+    U, c, V = rng.normal(size=(1, 8)), rng.normal(size=8), rng.normal(size=(2, 8, 3)) / 3
+    x      = np.tile(pixels, (len(NODES), 1))
+    decode = lambda z: head(np.tanh(z @ U + c), V)
+    encode = lambda x: (np.full((len(x), 1), mu), np.full((len(x), 1), log_var))
+    log_p, kl = vae.terms(x, NODES[:, None], encode, decode, log_prob)
+    elbo   = integral(normal(NODES) * log_p) - kl[0]
+    log_p_xz = log_prob(x, *decode(NODES[:, None])) + np.log(normal(NODES))
+    evidence = math.log(integral(np.exp(log_p_xz)))
+    q      = normal(NODES, mu, log_var)
+    log_q  = -(NODES - mu)**2 / (2 * math.exp(log_var)) - log_var / 2 - math.log(2 * math.pi) / 2
+    assert elbo < evidence and abs(evidence - elbo - integral(q * (log_q - log_p_xz + evidence))) <= 1e-8
+
+
+@given(seeds, st.sampled_from([1e-3, 1, 1e3]))
+def test_of_a_linear_decoder_no_bound_passes_the_evidence_and_that_of_the_posterior_reaches_it(seed, scale):
+    rng = np.random.default_rng(seed)
+    W   = np.linalg.qr(rng.normal(size=(4, 2)))[0] * scale * rng.uniform(0.5, 2, 2)     # of independent codes
+    x, b, s2 = rng.normal(size=(B, 4)), rng.normal(size=4), rng.uniform(0.1, 2)
+    eps = np.array(list(itertools.product([-1.0, 1.0], repeat=2)))                      # of mean 0 and covariance I
+    var = 1 / (1 + np.sum(W**2, axis=0) / s2)
+    mu  = (x - b) @ W / s2 * var
+
+    def elbo(mu, var):
+        encode = lambda _: (np.repeat(mu, 4, axis=0), np.log(var) + np.zeros((4 * B, 2)))
+        log_p, kl = vae.terms(np.repeat(x, 4, axis=0), np.tile(eps, (B, 1)), encode,
+                              lambda z: (z @ W.T + b, np.log(s2)))
+        return np.mean((log_p - kl).reshape(B, 4), axis=1)
+    evidence = ppca.log_likelihood(x, W, b, s2)
+    np.testing.assert_allclose(elbo(mu, var), evidence, rtol=1e-12)
+    assert (elbo(mu + rng.normal(size=(B, 2)), var) < evidence).all()
+    assert (elbo(mu, var * rng.uniform(1.1, 2, 2)) < evidence).all()
+
+
+# ---- several draws ---------------------------------------------------------------------------------------------------
+@given(seeds)
+def test_one_draw_is_the_bound_with_the_kl_drawn(seed):
+    x, eps, W, V = ROWS["terms"].draw(seed)
+    log_p, _    = vae.terms(x, eps, net(W), net(V))
+    mu, log_var = net(W)(x)
+    z = mu + np.exp(log_var / 2) * eps
+    log_q_p = distributions.gaussian_log_prob(z, mu, log_var) - distributions.gaussian_log_prob(z, 0 * z, 0 * z)
+    np.testing.assert_allclose(vae.importance_bound(x, eps[None], net(W), net(V)), log_p - log_q_p, rtol=1e-12)
+
+
+@given(seeds)
+def test_draws_have_no_order_and_a_draw_that_comes_twice_is_one(seed):
+    x, eps, W, V = ROWS["importance_bound"].draw(seed)
+    eps   = np.swapaxes(eps, 0, 1)
+    bound = vae.importance_bound(x, eps, net(W), net(V))
+    for same in (eps[::-1], np.roll(eps, 2, axis=0), np.concatenate([eps, eps])):
+        np.testing.assert_allclose(vae.importance_bound(x, same, net(W), net(V)), bound, rtol=1e-13)
+
+
+@pytest.mark.parametrize("away", [0, 1e3, 1e150, 1e308, INF])
+def test_a_draw_that_explains_nothing_counts_as_a_draw_and_a_bound_of_none_is_minus_infinity(away):
+    """Of two draws z = 1 and 0 of the prior, p(x | z) is e^(-away z)."""
+    eps, x = array(1, 0)[:, None, None], np.zeros((1, 3))
+    bound  = lambda eps: vae.importance_bound(x, eps, lambda x: (x[:, :1], x[:, :1]), lambda z: (z[:, 0],),
+                                              lambda x, z: np.where(z > 0, -away, 0))
+    assert math.isclose(bound(eps)[0], math.log1p(math.exp(-away)) - math.log(2), abs_tol=1e-15)
+    assert bound(eps[:1])[0] == -away and bound(eps[[0, 0]])[0] == -away
+
+
+# ---- losses without a prior ------------------------------------------------------------------------------------------
+def test_a_layer_does_not_learn_from_the_error_of_those_above():
+    x, W, V, W2, V2 = ROWS["stacked_error"].draw()
+    pair   = lambda W, V: (lambda x: xp.tanh(x @ W[0]), lambda z: z @ V[0])
+    error  = lambda args: plain.stacked_error(x, [pair(*args[:2]), pair(*args[2:])])
+    slopes = grad(error)([W, V, W2, V2])
+    first  = grad(lambda args: plain.squared_error(x, *pair(*args)))([W, V])
+    second = grad(lambda args: plain.squared_error(np.tanh(x @ W[0]), *pair(*args)))([W2, V2])
+    for a, b in zip(slopes, first + second):
+        assert np.array_equal(a, b) and a.any()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("rho", [0, 0.05, 0.5, 1])
+def test_codes_on_a_share_rho_of_the_time_cost_nothing_and_others_do(rho, dtype):
+    on = array(*np.arange(1, 20) / 20, dtype=dtype)
+    cost = np.array([plain.sparsity(a[None, None], rho) for a in on])
+    assert cost.dtype == dtype and (cost >= 0).all() and (cost[abs(on - rho) > 0.01] > 1e-4).all()
+    assert rho in (0, 1) or cost[round(20 * rho) - 1] <= 1e-7
+
+
+@given(seeds)
+def test_the_contraction_of_any_network_is_the_square_of_its_jacobian_and_its_slope_that_of_differences(seed):
+    x, W  = ROWS["contraction"].draw(seed)
+    U     = np.random.default_rng(seed).normal(size=(2, 4))
+    loss  = lambda W: plain.contraction(x, lambda x: xp.tanh(xp.tanh(x @ W[0]) @ U))
+    rows  = [jacobian(lambda x: xp.tanh(xp.tanh(x @ W[0]) @ U))(row) for row in x]
+    assert math.isclose(loss(W), np.mean([np.sum(J**2) for J in rows]), rel_tol=1e-13)
+    v, h  = np.random.default_rng(seed + 1).normal(size=W.shape), 1e-5
+    slope = (loss(W + h * v) - loss(W - h * v)) / (2 * h)
+    assert abs(np.sum(grad(loss)(W) * v) - slope) <= 1e-7 * (1 + abs(slope))
 
 
 # ---- levels ----------------------------------------------------------------------------------------------------------

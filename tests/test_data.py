@@ -1,9 +1,8 @@
-"""Laws of the data: densities, samples, digits, dequantisation, batches, and what is refused at the door."""
+"""Laws of the data: densities, samples, digits, levels, batches, and what is refused at the door."""
 import dataclasses
 import functools
 import itertools
 import math
-import pickle
 
 import numpy
 import pytest
@@ -15,8 +14,8 @@ from backends import no_sync, to_host, use, xp
 from backends.random import Stream, _uniform, evaluation
 from scratch import data
 from scratch.autodiff import grad
-from scratch.data import (DATA, TOYS, batches, bits_per_dim, check_table, dequantise, digits, from_file, load, quantise,
-                          steps_per_epoch)
+from scratch.data import (DATA, TOYS, batches, binarise, bits_per_dim, check_array, check_table, dequantise, digits,
+                          load, quantise, steps_per_epoch)
 from scratch.data.checks import check_integer
 from scratch.data.images import FILE
 from scratch.data.toys import Pinwheel
@@ -134,6 +133,7 @@ def test_draws_and_log_p_never_wait_for_the_device(backend):
         for toy in TOYS.values():
             toy.log_p(toy.sample(SEED, 10))
         dequantise(xp.zeros((3, 4), dtype="uint8"), 17, SEED)
+        binarise(xp.zeros((3, 4), dtype="uint8"), 17, SEED)
         next(batches({"x": xp.zeros((5, 2))}, 2, SEED))
 
 
@@ -210,7 +210,7 @@ class Noise:
     def __call__(self, name):
         return self
 
-    def uniform(self, shape, dtype):
+    def uniform(self, shape, dtype="float32"):
         return xp.full(shape, self.u, dtype=dtype)
 
     def integers(self, low, high, shape=()):
@@ -372,14 +372,16 @@ def test_bits_of_dequantised_data_bound_the_bits_of_the_levels(p):
                                            (17., TypeError)])
 def test_levels_are_an_integer_from_2_to_65536(levels, error):
     for f in (lambda: dequantise(numpy.zeros(1, int), levels, SEED), lambda: quantise(numpy.zeros(1), levels),
-              lambda: bits_per_dim(0., 1, levels)):
+              lambda: bits_per_dim(0., 1, levels), lambda: binarise(numpy.zeros(1, int), levels, SEED),
+              lambda: load("bars", SEED).with_levels(levels)):
         with pytest.raises(error, match="levels=.*expected an integer from 2 to 65536"):
             f()
 
 
-def test_only_integers_are_dequantised():
-    with pytest.raises(TypeError, match="k is an array of float64; expected integer levels 0 to 16"):
-        dequantise(numpy.zeros(3), 17, SEED)
+def test_only_integers_are_dequantised_and_binarised():
+    for f in (dequantise, binarise):
+        with pytest.raises(TypeError, match="k is an array of float64; expected integer levels 0 to 16"):
+            f(numpy.zeros(3), 17, SEED)
 
 
 # ---- the digits ------------------------------------------------------------------------------------------------------
@@ -437,7 +439,7 @@ def test_a_damaged_file_of_digits_is_refused(tmp_path):
 # ---- load ------------------------------------------------------------------------------------------------------------
 @BOTH
 @pytest.mark.parametrize("name", list(DATA))
-def test_every_name_loads_as_float32_on_the_backend_and_is_a_function_of_the_stream(name, backend):
+def test_every_name_loads_on_the_backend_and_is_a_function_of_the_stream(name, backend):
     with use(backend):
         a, b, c = load(name, SEED), load(name, SEED), load(name, SEED("other"))
         sizes   = (1257, 180, 360) if name == "digits" else (4000, 1000, 1000)
@@ -445,10 +447,10 @@ def test_every_name_loads_as_float32_on_the_backend_and_is_a_function_of_the_str
         for part, n in zip(("train", "valid", "test"), sizes):
             x, again, other = (to_host(getattr(d, part)["x"]) for d in (a, b, c))
             assert type(getattr(a, part)["x"]) is xp.ndarray
-            assert x.dtype == "float32" and x.shape == (n, D)
-            assert numpy.array_equal(x, again) and not numpy.array_equal(x, other)
+            assert x.dtype == ("uint8" if a.levels else "float32") and x.shape == (n, D)
+            assert numpy.array_equal(x, again) and numpy.array_equal(x, other) == (name == "digits")
         assert not numpy.array_equal(to_host(a.train["x"])[:180], to_host(a.valid["x"])[:180])
-        assert a.levels == dict(digits=17, bars=2).get(name)
+        assert a.levels == dict(digits=17, bars=2).get(name) and a.symbols is None
         assert a.shape == ((8, 8) if name == "digits" else TOYS[name].shape)
         assert a.log_p is None if name == "digits" else a.log_p(a.test["x"]).shape == (1000,)
         assert DATA[name][1]
@@ -456,34 +458,250 @@ def test_every_name_loads_as_float32_on_the_backend_and_is_a_function_of_the_str
         a.levels = 3
 
 
-def test_the_loaded_digits_are_the_levels_dequantised():
-    d = load("digits", SEED)
+def test_the_loaded_digits_are_the_levels_and_their_classes():
     for part, raw in digits().items():
-        assert returns(getattr(d, part)["x"], raw["x"], 17)
-        assert getattr(d, part)["y"].dtype == "int64" and numpy.array_equal(getattr(d, part)["y"], raw["y"])
-    noise = [getattr(d, part)["x"][:180] * 17 - digits()[part]["x"][:180] for part in ("train", "valid", "test")]
-    assert all(abs(a - b).mean() > 0.3 for a, b in itertools.combinations(noise, 2))           # 1/3 where independent
+        loaded = getattr(load("digits", SEED), part)
+        assert numpy.array_equal(loaded["x"], raw["x"]) and loaded["y"].dtype == "int64"
+        assert numpy.array_equal(loaded["y"], raw["y"])
 
 
-def test_an_unknown_name_is_answered_with_those_that_are_known():
-    with pytest.raises(ValueError, match="data='mnist' is not known; choose one of digits, ring, grid, moons, spirals, "
-                                         "pinwheel, checkerboard, bars, or a file that ends in .npy, .npz, .csv"):
-        load("mnist", SEED)
+def test_data_are_their_own_source():
+    d = load("moons", SEED)
+    assert load(d, SEED("other")) is d
+
+
+def test_an_unknown_name_is_answered_with_those_that_are_known(monkeypatch, tmp_path):
+    known = ("choose one of digits, ring, grid, moons, spirals, pinwheel, checkerboard, bars, or the path of a folder "
+             "or of a file that ends in .npy, .npz, .csv, .data, .txt, -ubyte, -ubyte.gz. SCRATCH_DATA, a folder that "
+             "is searched too, is ")
+    for folder, says in ((str(tmp_path), str(tmp_path)), ("", "not set"), (None, "not set")):
+        monkeypatch.delenv("SCRATCH_DATA", raising=False)
+        if folder is not None:
+            monkeypatch.setenv("SCRATCH_DATA", folder)
+        for name in ("minst", "", tmp_path / "none.npy", "a" * 300 + ".csv", "a\0b"):
+            with pytest.raises(ValueError) as refused:
+                load(name, SEED)
+            assert str(refused.value) == f"data={str(name)!r} is not known; {known}{says}."
 
 
 @pytest.mark.parametrize("n, sizes", [(3, (1, 1, 1)), (57, (47, 5, 5)), (100, (80, 10, 10))])
-def test_a_table_is_divided_and_no_row_lost(tmp_path, n, sizes):
-    numpy.save(tmp_path / "x.npy", numpy.arange(2 * n).reshape(n, 2))
-    d = load(str(tmp_path / "x.npy"), SEED)
-    parts = [d.train["x"], d.valid["x"], d.test["x"]]
-    assert tuple(map(len, parts)) == sizes and d.shape == (2,) and d.levels is d.log_p is None
-    assert sorted(numpy.concatenate(parts)[:, 0].tolist()) == list(range(0, 2 * n, 2))
+def test_a_table_is_divided_at_random_and_no_row_lost(n, sizes):
+    x = numpy.arange(2 * n).reshape(n, 2)
+    d = load({"x": x, "y": numpy.arange(n)}, SEED)
+    parts = [d.train, d.valid, d.test]
+    assert tuple(len(part["x"]) for part in parts) == sizes and d.shape == (2,) and d.levels is d.log_p is None
+    assert sorted(numpy.concatenate([part["x"] for part in parts])[:, 0].tolist()) == list(range(0, 2 * n, 2))
+    assert all(numpy.array_equal(part["x"][:, 0], 2 * part["y"]) for part in parts)
+    assert n == 3 or abs(numpy.diff(d.train["y"])).max() > 1 and not numpy.array_equal(
+        d.train["y"], load({"x": x, "y": numpy.arange(n)}, SEED("other")).train["y"])
 
 
-def test_a_table_of_two_rows_cannot_be_divided(tmp_path):
-    numpy.save(tmp_path / "x.npy", numpy.eye(2))
-    with pytest.raises(ValueError, match="has 2 rows; need at least 3"):
-        load(tmp_path / "x.npy", SEED)
+def test_the_parts_of_a_table_are_those_they_were():
+    d = load(numpy.arange(20.)[:, None], SEED)
+    order = SEED("parts").permutation(20)
+    assert [d.valid["x"].ravel().tolist(), d.test["x"].ravel().tolist()] == [order[:2].tolist(), order[2:4].tolist()]
+    assert d.train["x"].ravel().tolist() == order[4:].tolist()
+
+
+images = numpy.arange(5 * 2 * 3 * 3).reshape(5, 2, 3, 3).astype("uint8")
+
+#             array                                  shape of one example, levels, dtype of x
+ARRAYS = [(images,                                   (2, 3, 3), 256,  "uint8"),
+          (images[..., 0],                           (2, 3),    256,  "uint8"),
+          (images[:, 0, 0],                          (3,),      None, "float64"),
+          (images[:, 0, 0] > 20,                     (3,),      2,    "uint8"),
+          (images > 20,                              (2, 3, 3), 2,    "uint8"),
+          (images[:, 0, 0].astype("float32"),        (3,),      None, "float32"),
+          (images[:, 0, 0].tolist(),                 (3,),      None, "float64")]
+
+
+@BOTH
+@pytest.mark.parametrize("x, shape, levels, dtype", ARRAYS)
+def test_the_type_and_the_axes_of_an_array_say_what_it_is(x, shape, levels, dtype, backend):
+    with use(backend):
+        d = load(x, SEED)
+        parts = [d.train, d.valid, d.test]
+        rows  = numpy.concatenate([to_host(part["x"]) for part in parts])
+        assert (d.shape, d.levels) == (shape, levels) and all(part["x"].dtype == dtype for part in parts)
+        assert sorted(rows.tolist()) == sorted(numpy.reshape(x, (5, -1)).astype(dtype).tolist())
+
+
+def test_parts_that_are_given_stay_as_they_are_and_a_missing_one_is_taken_from_train():
+    arrays = {f"{a}_{part}": values for part, n in (("train", 20), ("valid", 4), ("test", 6))
+              for a, values in (("x", numpy.arange(n)[:, None] + 100. * n), ("y", numpy.arange(n)))}
+    d = load(arrays, SEED)
+    for part in ("train", "valid", "test"):
+        assert all(numpy.array_equal(getattr(d, part)[a], arrays[f"{a}_{part}"]) for a in "xy")
+    del arrays["x_valid"]
+    d = load(arrays, SEED)
+    assert [len(part["x"]) for part in (d.train, d.valid, d.test)] == [18, 2, 6]
+    assert sorted(numpy.concatenate([d.train["y"], d.valid["y"]]).tolist()) == list(range(20))
+    assert all(numpy.array_equal(part["x"][:, 0] - 2000, part["y"]) for part in (d.train, d.valid))
+    d = load({"train": arrays["x_train"], "test": arrays["x_test"]}, SEED)
+    assert list(d.train) == ["x"] and [len(part["x"]) for part in (d.train, d.valid, d.test)] == [18, 2, 6]
+
+
+two, nan, inf = numpy.zeros((5, 2)), math.nan, math.inf
+REFUSED_ARRAYS = [
+    (numpy.zeros((2, 2)),                            ValueError, "data has 2 rows; need at least 3, one for each part"),
+    ({"train": two[:1], "test": two},                ValueError, "data has 1 rows; need at least 2"),
+    ({"train": two, "test": two[:, :1]},             ValueError, r"train: \(2,\), None levels, no labels; test: \(1"),
+    ({"train": images, "test": images > 0},          ValueError, "parts of different kinds .*256 levels.*; .*2 levels"),
+    ({"x_train": two, "y_train": range(5), "x_test": two}, ValueError, "different kinds .*, labels; .*, no labels"),
+    ({"points": two},                                ValueError, r"data has the arrays \['points'\], none called 'x'"),
+    ({"valid": two, "test": two},                    ValueError, "none called 'x', 'train' or 'x_train'"),
+    ({"x": two, "y": [0, 1]},                        ValueError, r"y of data has shape \(2,\); expected \[5\]"),
+    ({"x": two, "y": two},                           ValueError, r"y of data has shape \(5, 2\); expected \[5\]"),
+    ({"x": two, "y": [0, 1, -1, 0, 0]},              ValueError, "y of data holds -1 at 2; expected integers from 0"),
+    ({"x": two, "y": numpy.uint64([0, 1, 2**63, 0, 0])}, ValueError, "y of data holds -9223372036854775808 at 2"),
+    ({"x": two, "y": [0., 1, 2, 0, 0]},              TypeError,  "y of data holds float64; expected integers from 0"),
+    ({"x_train": two, "y_train": list("abcde")},     TypeError,  "y of data holds <U1"),
+    ({"train": two, "test": two + nan},              ValueError, "test of data contains NaN at row 0, column 0"),
+    (two[:, :, None],                                ValueError, r"data holds float64 of shape \(5, 2, 1\); expected"),
+    (images[..., None],                              ValueError, r"data holds uint8 of shape \(5, 2, 3, 3, 1\)"),
+    (images[:, 0, 0, 0],                             ValueError, r"data has shape \(5,\); expected \[n, D\]"),
+    (images[:, 0, 0, 0] > 0,                         ValueError, r"data has shape \(5,\); expected \[n, D\]"),
+    (images[:0],                                     ValueError, "data has 0 rows"),
+    (images[:, :, :0],                               ValueError, "data has 0 entries along axis 2"),
+    (None,                                           TypeError,  "data holds object"),
+    (7,                                              ValueError, r"data has shape \(\)"),
+]
+
+
+@pytest.mark.parametrize("source, error, sentence", REFUSED_ARRAYS)
+def test_arrays_that_are_no_data_are_refused_in_a_sentence(source, error, sentence):
+    with pytest.raises(error, match=sentence):
+        load(source, SEED)
+
+
+def test_what_was_handed_over_is_not_changed():
+    x, y  = images.copy(), numpy.arange(5)
+    x.flags.writeable = y.flags.writeable = False
+    d = load({"x": x, "y": y}, SEED)
+    d.dequantised(SEED), d.binarised(SEED)
+    assert numpy.array_equal(x, images) and numpy.array_equal(y, numpy.arange(5))
+    assert not any(numpy.shares_memory(part["x"], x) for part in (d.train, d.valid, d.test))
+
+
+# ---- levels of data --------------------------------------------------------------------------------------------------
+@BOTH
+def test_the_dequantised_digits_are_their_levels_and_noise_of_the_part(backend):
+    with use(backend):
+        d = load("digits", SEED)
+        q = d.dequantised(SEED)
+        for part, raw in digits().items():
+            x = getattr(q, part)["x"]
+            assert x.dtype == "float32" and returns(x, raw["x"], 17)
+            assert numpy.array_equal(to_host(x), to_host(dequantise(raw["x"], 17, SEED(part))))
+            assert getattr(q, part)["y"] is getattr(d, part)["y"]
+        assert (q.levels, q.shape, q.log_p) == (17, (8, 8), None) and q.dequantised(SEED("again")) is q
+        assert d.train["x"].dtype == "uint8"
+        noise = [to_host(getattr(q, part)["x"][:180] * 17 - raw["x"][:180]) for part, raw in digits().items()]
+    assert all(abs(a - b).mean() > 0.3 for a, b in itertools.combinations(noise, 2))           # 1/3 where independent
+
+
+def test_what_has_no_levels_is_not_dequantised():
+    d = load("moons", SEED)
+    assert d.dequantised(SEED) is d
+
+
+@BOTH
+@DTYPES
+def test_the_dequantised_bars_have_the_density_of_their_chances(backend, dtype):
+    """By Jensen's equality for a density that is constant on its bins: nats of x = nats of k + D log 2."""
+    with use(backend):
+        d = load("bars", SEED)
+        q = d.dequantised(SEED)
+        x = q.test["x"].astype(dtype)
+        k = to_host(d.test["x"])
+        log_p = [to_host(a) for a in (q.log_p(x), d.log_p(d.test["x"]))]
+        assert returns(x, k, 2)
+    want = TOYS["bars"].log_p(k.astype(float))
+    assert set(numpy.unique(k)) == {0, 1}
+    assert log_p[0].dtype == dtype and log_p[1].dtype == "float32"
+    numpy.testing.assert_allclose(log_p[0], want + 9 * math.log(2), rtol=1e-6 if dtype == "float32" else 1e-14)
+    numpy.testing.assert_allclose(log_p[1], want, rtol=1e-6)
+    bits = bits_per_dim(float(numpy.mean(log_p[0])), 9, q.levels)
+    assert math.isclose(bits, -float(numpy.mean(want)) / 9 / math.log(2), rel_tol=1e-6)
+
+
+@BOTH
+@pytest.mark.parametrize("levels", [2, 17, 256, 65536])
+@pytest.mark.parametrize("u", [2.0**-24, 0.5, 1 - 2.0**-24])
+def test_a_bit_is_one_where_the_noise_is_below_the_share_of_the_level(levels, u, backend):
+    with use(backend):
+        b = binarise(xp.arange(levels), levels, Noise(u))
+        assert b.dtype == "float32" and type(b) is xp.ndarray
+        assert numpy.array_equal(to_host(b), u < (numpy.arange(levels) / (levels - 1)).astype("float32"))
+        assert to_host(b)[0] == 0 and to_host(b)[-1] == 1
+
+
+def test_a_level_is_a_bit_as_often_as_it_says():
+    """Within five deviations of the mean of 20000 bits: false alarm 6e-7, on one seed."""
+    for k, levels in ((5, 17), (1, 3)):
+        p = k / (levels - 1)
+        b = binarise(numpy.full(20000, k), levels, SEED("b"))
+        assert abs(b.mean() - p) < 5 * math.sqrt(p * (1 - p) / 20000)
+        assert abs(b.mean() - k / levels) > 5 * math.sqrt(p * (1 - p) / 20000)
+        assert not numpy.array_equal(b, binarise(numpy.full(20000, k), levels, SEED("another step")))
+
+
+@BOTH
+def test_binarised_data_are_bits_drawn_once(backend):
+    with use(backend):
+        d = load("digits", SEED)
+        b = d.binarised(SEED)
+        for part, raw in digits().items():
+            x = getattr(b, part)["x"]
+            assert x.dtype == "uint8" and type(x) is xp.ndarray
+            assert numpy.array_equal(to_host(x), to_host(binarise(raw["x"], 17, SEED(part))))
+            assert getattr(b, part)["y"] is getattr(d, part)["y"]
+        assert (b.levels, b.shape) == (2, (8, 8)) and b.binarised(SEED("again")) is b
+        text = dataclasses.replace(d, log_p=len, symbols="symbols of 17 lev").binarised(SEED)
+        assert text.log_p is text.symbols is None
+        bars = load("bars", SEED)
+        assert bars.binarised(SEED) is bars
+        for floats in (load("moons", SEED), d.dequantised(SEED)):
+            with pytest.raises(ValueError, match="hold floats, which cannot be binarised; expected levels: binarise"):
+                floats.binarised(SEED)
+
+
+@BOTH
+@pytest.mark.parametrize("levels, dtype", [(2, "uint8"), (256, "uint8"), (257, "uint16"), (65536, "uint16")])
+def test_whole_numbers_can_be_declared_to_be_levels(levels, dtype, backend):
+    x = numpy.array([[0, 1], [1, 0], [levels - 1, 0], [0, 0]])
+    with use(backend):
+        d = load({"train": x, "valid": x[:1], "test": x[::-1]}, SEED)
+        k = d.with_levels(levels)
+        assert k.levels == levels and d.levels is None and d.train["x"].dtype == "float64"
+        for part in ("train", "valid", "test"):
+            declared = getattr(k, part)["x"]
+            assert declared.dtype == dtype and numpy.array_equal(to_host(declared), to_host(getattr(d, part)["x"]))
+        assert k.with_levels(levels) is k
+        q = k.dequantised(SEED)
+        assert q.with_levels(levels) is q and returns(q.train["x"], x, levels)
+
+
+@BOTH
+@pytest.mark.parametrize("value, says", [(0.5, "0.5"), (-1, "-1.0"), (3, "3.0"), (1e30, "1e\\+30")])
+def test_what_is_no_level_is_named_with_its_place(value, says, backend):
+    x = numpy.ones((4, 3))
+    x[2, 1] = x[3, 0] = value
+    with use(backend):
+        d = load({"train": numpy.ones((4, 3)), "valid": x, "test": x}, SEED)
+        with pytest.raises(ValueError, match=f"levels=3, but x of valid holds {says} at row 2, column 1; expected "
+                                             "whole numbers from 0 to 2"):
+            d.with_levels(3)
+
+
+def test_other_levels_than_the_data_have_are_refused():
+    d = load("digits", SEED)
+    assert d.with_levels(17) is d
+    for data_ in (d, d.dequantised(SEED)):
+        with pytest.raises(ValueError, match="levels=2, but the data have 17 levels; leave it out, or binarise"):
+            data_.with_levels(2)
+    with pytest.raises(ValueError, match="levels=1 is out of range"):
+        load("moons", SEED).with_levels(1)
 
 
 # ---- batches ---------------------------------------------------------------------------------------------------------
@@ -564,7 +782,16 @@ class Sparse:
     def tocsr(self): ...
 
 
-nan, inf = math.nan, math.inf
+class OnGPU:
+    def __dlpack_device__(self):
+        return 2, 0
+
+
+class Broken:
+    def __array__(self, dtype=None, copy=None):
+        raise RuntimeError("it fell down")
+
+
 REFUSED_TABLES = [
     (holed((3, 1, nan), (3, 2, inf), (5, 0, nan), (4, 0, nan), (4, 1, nan)),
                                    ValueError, r"X contains NaN at row 3, column 1 \(and 4 more\)\.$"),
@@ -587,6 +814,8 @@ REFUSED_TABLES = [
     (numpy.zeros(2, [("a", float)]),                 TypeError, r"X holds \[\('a'"),
     (numpy.ma.masked_array(numpy.zeros((2, 2)), [[0, 1], [0, 0]]), TypeError, r"X is a masked array"),
     (Sparse(),                     TypeError,  r"X is a sparse Sparse; expected a dense array: use X.toarray\(\)"),
+    (OnGPU(),  TypeError, r"X is a OnGPU on a GPU, and the backend is \w+: move it with .cpu\(\) .*, or use the b"),
+    (Broken(), TypeError, r"X is a Broken that cannot be read as an array \(it fell down\); expected float32"),
 ]
 
 
@@ -654,6 +883,100 @@ def test_an_array_of_the_backend_is_returned_without_a_copy():
             check_table(x * math.nan)
 
 
+def test_arrays_of_any_number_of_axes_are_held_to_their_shape():
+    x = numpy.arange(24.).reshape(2, 3, 4)
+    assert check_array(x) is x and check_array(x, shape=(None, 3, None)) is x and check_array(2.5).shape == ()
+    assert check_array(x[:, :, ::2], shape=(2, 3, 2)).flags.c_contiguous
+    for shape, says in (((None, 64), r"\[n, 64\]"), ((None, 3, 5), r"\[n, 3, 5\]"), ((None, 3), r"\[n, 3\]")):
+        with pytest.raises(ValueError, match=rf"z has shape \(2, 3, 4\); expected {says}\.$"):
+            check_array(x, "z", shape)
+    x[1, 2, 3] = x[1, 2, 2] = nan
+    with pytest.raises(ValueError, match=r"z contains NaN at index \(1, 2, 2\) \(and 1 more\)\.$"):
+        check_array(x, "z")
+
+
+@BOTH
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int64", ">i4", "<u2"])
+def test_integers_stay_as_they_are_where_they_are_kept(dtype, backend):
+    x = numpy.arange(6).reshape(3, 2).astype(dtype)
+    with use(backend):
+        y = check_array(x, keep_integers=True)
+        assert type(y) is xp.ndarray and y.dtype == x.dtype.newbyteorder("=") and numpy.array_equal(to_host(y), x)
+        assert check_array(x.astype("float32"), keep_integers=True).dtype == "float32"
+
+
+class OnlyDLPack:
+    """An array that only DLPack can read."""
+    def __init__(self, x):
+        self.x = x
+
+    def __dlpack__(self, **options):
+        return self.x.__dlpack__(**options)
+
+    def __dlpack_device__(self):
+        return self.x.__dlpack_device__()
+
+
+class OnlyArray:
+    """An array that only NumPy can read."""
+    def __init__(self, x):
+        self.x = x
+
+    def __array__(self, dtype=None, copy=None):
+        return self.x
+
+
+@BOTH
+@pytest.mark.parametrize("wrap", [OnlyDLPack, OnlyArray])
+def test_arrays_of_other_libraries_come_through_their_protocols(wrap, backend):
+    x = numpy.arange(6.).reshape(3, 2)
+    with use(backend):
+        y = check_table(wrap(x))
+        assert type(y) is xp.ndarray and numpy.array_equal(to_host(y), x)
+
+
+@BOTH
+def test_tensors_of_pytorch_are_taken(backend):
+    torch = pytest.importorskip("torch")
+    with use(backend):
+        for dtype, want in ((torch.float32, "float32"), (torch.float64, "float64"), (torch.int64, "float64"),
+                            (torch.bool, "float64")):
+            x = torch.tensor([[0, 1], [1, 1]], dtype=dtype)
+            y = check_table(x)
+            assert type(y) is xp.ndarray and y.dtype == want and to_host(y).tolist() == [[0, 1], [1, 1]]
+            assert numpy.array_equal(to_host(check_table(x.T)), to_host(y).T) and x.tolist() == [[0, 1], [1, 1]]
+        d = load({"x": torch.zeros((5, 3, 2), dtype=torch.uint8), "y": torch.arange(5)}, SEED)
+        assert d.levels == 256 and d.shape == (3, 2) and type(d.train["x"]) is xp.ndarray
+
+
+@BOTH
+@pytest.mark.parametrize("make, sentence", [
+    (lambda torch: torch.zeros((2, 2), requires_grad=True), r"X is a Tensor that requires grad; .* use X\.detach\(\)"),
+    (lambda torch: torch.zeros((2, 2), dtype=torch.bfloat16),  r"X is a Tensor that cannot be read .*BFloat16"),
+    (lambda torch: torch.zeros((2, 2), dtype=torch.float16),   r"X holds float16"),
+    (lambda torch: torch.zeros((2, 2), dtype=torch.complex64), r"X holds complex64"),
+    (lambda torch: torch.eye(2).to_sparse(),                   r"X is a Tensor that cannot be read .*to_dense\(\)"),
+    (lambda torch: torch.zeros((2, 2), device="meta"),         r"X is a Tensor that cannot be read .*meta"),
+    (lambda torch: [torch.zeros(2, requires_grad=True)],       r"X is a list that cannot be read .*grad")])
+def test_tensors_that_hold_no_plain_numbers_are_refused(make, sentence, backend):
+    x = make(pytest.importorskip("torch"))
+    with use(backend), pytest.raises(TypeError, match=sentence):
+        check_table(x)
+
+
+@pytest.mark.gpu
+def test_arrays_of_a_gpu_are_taken_by_cupy_alone():
+    import cupy
+    torch = pytest.importorskip("torch")
+    arrays = [cupy.arange(6.).reshape(3, 2)] + [torch.arange(6.).reshape(3, 2).cuda()] * torch.cuda.is_available()
+    for x in arrays:
+        with use("cupy"):
+            y = check_table(x)
+            assert type(y) is xp.ndarray and to_host(y).tolist() == [[0, 1], [2, 3], [4, 5]]
+        with pytest.raises(TypeError, match=r"X is a \w+ on a GPU, and the backend is numpy"):
+            check_table(x)
+
+
 @pytest.mark.parametrize("n, low, high, error", [
     (0,     1, None, ValueError), (4,   1, 3,    ValueError), (False, 0, None, TypeError),
     (1.5,   0, None, TypeError),  ("2", 0, None, TypeError),  (None,  0, 3,    TypeError)])
@@ -661,110 +984,3 @@ def test_a_number_that_is_no_integer_in_its_range_is_refused(n, low, high, error
     with pytest.raises(error, match=f"steps={n!r} is .*expected an integer"):
         check_integer(n, "steps", low, high)
     assert check_integer(numpy.int64(3), "steps", 3, 3) == 3
-
-
-# ---- tables from files -----------------------------------------------------------------------------------------------
-def written(path, content):
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return path
-
-
-@BOTH
-def test_a_table_is_read_back_from_every_kind_of_file(tmp_path, backend):
-    x = numpy.array([[1, -2.5e-3], [0.1, 4]])
-    numpy.save(tmp_path / "a.npy", x)
-    numpy.save(tmp_path / "café 数据.npy", x.astype(">f8"))
-    numpy.savez(tmp_path / "a.npz", x=x, other=numpy.zeros(3))
-    numpy.savez_compressed(tmp_path / "b.npz", x=x)
-    written(tmp_path / "a.csv", "1,-2.5e-3\n0.1,4\n")
-    written(tmp_path / "b.CSV", "\ufeffwidth,\"height, in m\"\r\n 1 , -0.0025\r\n\r\n.1,+4")
-    written(tmp_path / "c.csv", "\ufeff1,-0.0025\n.1,4")
-    with use(backend):
-        for path in tmp_path.iterdir():
-            for p in (path, str(path)):
-                found = from_file(p)
-                assert type(found) is xp.ndarray and found.dtype == "float64" and numpy.array_equal(to_host(found), x)
-
-
-REFUSED_FILES = [
-    ("a.csv",  "1,2\n3\n",                r"a\.csv, line 2: 1 values; expected 2 as in line 1"),
-    ("a.csv",  "a,b\n1,2\n\n3,4,5\n",     r"a\.csv, line 4: 3 values; expected 2 as in line 1"),
-    ("a.csv",  "a,b\n1,2\n3,four\n",      r"a\.csv, line 3: 'four' is not a number"),
-    ("a.csv",  "1,b\n1,2\n",              r"a\.csv, line 1: 'b' is not a number"),
-    ("a.csv",  "1,\n1,2\n",               r"a\.csv, line 1: '' is not a number"),
-    ("a.csv",  "a,b\n",                   r"a\.csv has 0 rows; need at least 1"),
-    ("a.csv",  "",                        r"a\.csv has 0 rows; need at least 1"),
-    ("a.csv",  "1,2\n3,nan\n",            r"a\.csv contains NaN at row 1, column 1"),
-    ("a.csv",  b"\xff\xfe1,2",            r"a\.csv cannot be read as comma separated numbers"),
-    ("a.csv",  '"1,2\n3,4',               r"a\.csv cannot be read as comma separated numbers"),
-    ("a.npy",  b"",                       r"a\.npy cannot be read as numbers saved by NumPy"),
-    ("a.npy",  b"\x93NUMPY\x01\x00",      r"a\.npy cannot be read as numbers saved by NumPy"),
-    ("a.npy",  pickle.dumps([1, 2]),      r"a\.npy cannot be read as numbers .*pickle"),
-    ("a.npz",  b"PK\x03\x04 no zip",      r"a\.npz cannot be read as numbers saved by NumPy"),
-    ("a.txt",  "1,2",                     r"a\.txt ends in '\.txt'; expected \.npy, \.npz, \.csv"),
-    ("a",      "1,2",                     r"a ends in ''; expected \.npy, \.npz, \.csv"),
-]
-
-
-@pytest.mark.parametrize("name, content, sentence", REFUSED_FILES)
-def test_a_file_that_holds_no_table_is_refused_in_a_sentence(tmp_path, name, content, sentence):
-    with pytest.raises(ValueError, match=sentence):
-        from_file(written(tmp_path / name, content))
-
-
-def test_a_missing_file_a_directory_and_a_name_too_long_are_refused(tmp_path):
-    (tmp_path / "d.npy").mkdir()
-    for name, sentence in (("none.npy", "No such file"), ("d.npy", "Is a directory"),
-                           ("a" * 300 + ".csv", "name too long")):
-        with pytest.raises(ValueError, match=rf"{name} cannot be read: .*{sentence}"):
-            from_file(tmp_path / name)
-
-
-class Trap:
-    """Whoever unpickles it is written down."""
-    sprung = []
-
-    def __reduce__(self):
-        return _spring, ()
-
-
-def _spring():
-    Trap.sprung.append(1)
-
-
-def test_object_arrays_are_refused_and_never_unpickled(tmp_path):
-    x = numpy.array([[Trap()]], dtype=object)
-    numpy.save(tmp_path / "a.npy", x, allow_pickle=True)
-    numpy.savez(tmp_path / "a.npz", x=x)
-    for name in ("a.npy", "a.npz"):
-        with pytest.raises(ValueError, match=f"{name} cannot be read as numbers .*; pickles and object arrays are"):
-            from_file(tmp_path / name)
-    assert not Trap.sprung
-    numpy.load(tmp_path / "a.npy", allow_pickle=True)
-    assert Trap.sprung
-
-
-def test_an_npz_without_x_is_refused_with_the_names_it_has(tmp_path):
-    numpy.savez(tmp_path / "a.npz", points=numpy.eye(2), labels=numpy.zeros(2))
-    with pytest.raises(ValueError, match=r"a\.npz has the arrays \['points', 'labels'\], none called 'x'"):
-        from_file(tmp_path / "a.npz")
-
-
-def test_a_table_of_the_wrong_kind_is_refused_under_the_name_of_its_file(tmp_path):
-    numpy.save(tmp_path / "a.npy", numpy.zeros((2, 2), complex))
-    with pytest.raises(TypeError, match=r"a\.npy holds complex128"):
-        from_file(tmp_path / "a.npy")
-    numpy.save(tmp_path / "a.npy", numpy.zeros((2, 2, 2)))
-    with pytest.raises(ValueError, match=r"a\.npy has shape \(2, 2, 2\); expected \[n, D\]"):
-        from_file(tmp_path / "a.npy")
-
-
-def test_the_dequantised_bars_have_the_density_of_their_chances():
-    """By Jensen's equality for a density that is constant on its bins: nats of x = nats of k + D log 2."""
-    d = load("bars", SEED)
-    x = d.test["x"]
-    k = numpy.floor(2 * x)
-    assert set(numpy.unique(k)) == {0, 1}
-    numpy.testing.assert_allclose(d.log_p(x), TOYS["bars"].log_p(k) + 9 * math.log(2), rtol=1e-6)
-    bits = bits_per_dim(float(numpy.mean(d.log_p(x))), 9, d.levels)
-    assert math.isclose(bits, -float(numpy.mean(TOYS["bars"].log_p(k))) / 9 / math.log(2), rel_tol=1e-6)

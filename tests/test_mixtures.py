@@ -9,11 +9,13 @@ from hypothesis import given, settings, strategies as st
 import backends.numpy
 from backends import no_sync, to_host, use, xp
 from backends.random import Stream
+from scratch import train
 from scratch.autodiff import grad, logsumexp
 from scratch.data import load
 from scratch.mixtures import (COVARIANCES, GaussianMixture, bic, em_step, log_joint, maximise, parameters,
                               responsibilities, sample, start)
 from scratch.mixtures.gmm import nearest, spread_means
+from scratch.train import State
 
 EPS = np.finfo(float).eps
 families = st.sampled_from(sorted(COVARIANCES))
@@ -311,14 +313,10 @@ def test_separated_clusters_are_found_from_most_starts():
 
 # ---- the model -------------------------------------------------------------------------------------------------------
 def fit(model, x, seed=0, steps=300):
-    state = model.init(Stream.seed(seed), {"x": x})
-    before = None
-    for _ in range(steps):
-        state, after = model.update(state, {"x": x}, None)
-        if before and model.finished(before, after):
-            break
-        before = after
-    return state[0]
+    state = model.start(Stream.seed(seed), {"x": x})
+    for state, _ in train.fit(model, state, [{"x": x}] * steps, Stream.seed(1), steps):
+        pass
+    return state.params
 
 
 def test_samples_have_the_mixtures_moments():
@@ -358,7 +356,8 @@ def test_on_iris_it_reaches_the_best_of_ten_starts_of_scikit_learn():
 
 def test_on_the_digits_it_reaches_the_best_of_ten_starts_of_scikit_learn():
     """In grey levels, k + u with u in [0, 1)."""
-    x = load("digits", Stream.seed(0)("digits")).train["x"].astype(float) * 17
+    stream = Stream.seed(0)("digits")
+    x = load("digits", stream).dequantised(stream).train["x"].astype(float) * 17
     params = fit(GaussianMixture(components=10, floor=1e-2, tol=1e-7), x)
     assert log_lik(x, params.values()) / len(x) >= best_of_sklearn(x, 10, 1e-2)
 
@@ -366,16 +365,16 @@ def test_on_the_digits_it_reaches_the_best_of_ten_starts_of_scikit_learn():
 def test_it_runs_on_the_strict_backend_without_waiting_for_the_device():
     x = Stream.seed(0).normal((60, 2), dtype="float64")
     model = GaussianMixture(components=2, starts=1)
-    state = model.init(Stream.seed(1), {"x": x})
+    state = model.start(Stream.seed(1), {"x": x})
     host, metrics = model.update(state, {"x": x}, None)
     with use("strict"):
-        device = {k: xp.asarray(v) for k, v in state[0].items()}, {}
+        device = State(0, {k: xp.asarray(v) for k, v in state.params.items()})
         batch  = {"x": xp.asarray(x)}
         with no_sync():
             new, strict_metrics = model.update(device, batch, None)
-            log_p = model.log_prob(*new, batch["x"])
-            drawn = model.sample(*new, Stream.seed(2), 5)
-        close([to_host(v) for v in new[0].values()], host[0].values(), 1e-14)
+            _, log_p = responsibilities(batch["x"], **new.params)
+            drawn = model.sample(new.params, new.stats, Stream.seed(2), 5)
+        close([to_host(v) for v in new.params.values()], host.params.values(), 1e-14)
         assert math.isclose(float(strict_metrics["log_lik"]), metrics["log_lik"], rel_tol=1e-14)
         assert to_host(log_p).shape == (60,) and to_host(drawn).shape == (5, 2)
         assert model.init(Stream.seed(1), batch)[0]["mu"].shape == (2, 2)
@@ -430,11 +429,10 @@ def test_data_that_make_no_sense_are_refused(x, error, message):
 
 
 def test_a_constant_feature_needs_a_floor_and_is_said_to():
-    from scratch.train import train
     x = np.concatenate([Stream.seed(0).normal((50, 1), dtype="float64"), np.ones((50, 1))], axis=1)
     model = GaussianMixture(components=2, floor=0.0, starts=1)
     with pytest.raises(ValueError, match="The covariance of component [01] is singular; got floor=0.0"):
-        for _ in train(model, model.init(Stream.seed(0), {"x": x}), [{"x": x}] * 5, Stream.seed(1), 5):
+        for _ in train.fit(model, model.start(Stream.seed(0), {"x": x}), [{"x": x}] * 5, Stream.seed(1), 5):
             pass
     params = fit(GaussianMixture(components=2, floor=1e-3), x)
     assert np.isfinite(log_lik(x, params.values())) and np.allclose(params["Sigma"][:, 1, 1], 1e-3)

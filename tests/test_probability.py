@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scratch.autodiff import grad, jacobian, softmax
 from scratch.probability import (frechet, js_categorical, kl_categorical, kl_normal, kl_normal_full, kl_normals,
                                  w1_line)
+from scratch.probability.distributions import logistic_log_prob
 from scratch.probability.estimators import leave_one_out, log_mean_exp, reparameterise, score_surrogate
 from tests.functions import B, covariance, log_simplex, real
 from tests.operations import mp
@@ -107,6 +108,53 @@ def test_js_lies_between_0_and_log_2_and_is_symmetric(seed, spread):
     js = js_categorical(log_p, log_q)
     assert (js >= -4 * EPS).all() and (js <= math.log(2) + 4 * EPS).all()
     np.testing.assert_allclose(js, js_categorical(log_q, log_p), rtol=0, atol=EPS)
+
+
+# ---- levels ----------------------------------------------------------------------------------------------------------
+def logistic_exactly(k, mu, log_s, levels):
+    """log P(k): sigma(b) - sigma(a) = e^-b (e^(b - a) - 1) / ((1 + e^-a) (1 + e^-b)), to 60 digits."""
+    a, b = (((k + mp.mpf(side) / 2) / (levels - 1) - mu) / mp.exp(log_s) for side in (-1, 1))
+    if k == 0:
+        return -mp.log1p(mp.exp(-b))
+    if k == levels - 1:
+        return -mp.log1p(mp.exp(a))
+    return mp.log(mp.expm1(b - a)) - b - mp.log1p(mp.exp(-a)) - mp.log1p(mp.exp(-b))
+
+
+# mu in units of the whole range: inside, on an edge, 50 bins and 50 ranges away
+levelled = st.sampled_from([2, 3, 256]).flatmap(lambda L: st.tuples(
+    st.just(L), st.integers(0, L - 1) | st.sampled_from([0, L - 1]), st.floats(-20, 20) | st.sampled_from([-20, 20]),
+    st.floats(0, 1) | st.sampled_from([0.5 / (L - 1), 50 / (L - 1), 1 + 50 / (L - 1), -50, 50])))
+
+
+@given(levelled, st.sampled_from(["float32", "float64"]))
+def test_a_level_has_the_probability_that_60_digits_give_it_and_its_slopes_too(drawn, dtype):
+    """To the rounding of where its edges lie, in units of s."""
+    L, k, log_s, mu = drawn
+    mu, log_s = array(mu, dtype=dtype), array(log_s, dtype=dtype)
+    m, v = mp.mpf(float(mu[0])), mp.mpf(float(log_s[0]))
+    f     = lambda args: logistic_log_prob(np.array([[k]]), args[0][None], args[1][None], L)[0]
+    exact = logistic_exactly(k, m, v, L)
+    eps   = 16 * np.finfo(dtype).eps * (1 + abs(v))
+    shift = (1 + abs(m)) / mp.exp(v)
+    assert np.isfinite(f([mu, log_s])) and abs(f([mu, log_s]) - exact) <= eps * (abs(exact) + shift)
+    of_mu, of_log_s = grad(f)([mu, log_s])
+    assert abs(of_mu[0] - mp.diff(lambda m: logistic_exactly(k, m, v, L), m)) <= eps * (1 + shift) / mp.exp(v)
+    assert abs(of_log_s[0] - mp.diff(lambda v: logistic_exactly(k, m, v, L), v)) <= eps * (1 + shift)**2
+
+
+@given(levelled)
+def test_the_probabilities_of_all_levels_sum_to_one(drawn):
+    L, _, log_s, mu = drawn
+    log_p = logistic_log_prob(np.arange(L)[:, None], np.full((L, 1), mu), np.full((L, 1), log_s), L)
+    assert (log_p <= 0).all() and abs(np.sum(np.exp(log_p)) - 1) <= 1e-12
+
+
+def test_a_level_200_away_is_not_impossible():
+    """... where a difference of two sigmoids is 0."""
+    found = logistic_log_prob(np.array([[28]]), array(228 / 255)[None], array(-7 - math.log(2))[None], 256)
+    assert math.isclose(found[0], logistic_exactly(28, mp.mpf(228) / 255, -7 - mp.log(2), 256), rel_tol=1e-13)
+    assert abs(found[0] + 1715.9) < 0.1
 
 
 # ---- transport -------------------------------------------------------------------------------------------------------

@@ -311,7 +311,7 @@ def reached(lines):
             target.calls += made
             target.ran   |= ran
     for f in gc.get_objects():
-        if isinstance(f, types.FunctionType) and f.__code__ in found:
+        if type(f) is types.FunctionType and f.__code__ in found:
             found[f.__code__].f = f
     with quiet():
         for target in found.values():

@@ -1,1 +1,2 @@
 """Autoencoders: deterministic, variational, hierarchical."""
+from scratch.autoencoders.models import VAE, Autoencoder

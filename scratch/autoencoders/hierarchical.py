@@ -9,8 +9,8 @@ derivations: hierarchical
     log p(x) >= E_q[log p(x, z_1 .. z_T) - log q(z_1 .. z_T | x)]                        in nats
 """
 from backends import xp
-from scratch.autoencoders.vae import gaussian_log_prob
 from scratch.probability.divergences import kl_normal, kl_normals
+from scratch.probability.distributions import gaussian_log_prob
 from scratch.probability.estimators import reparameterise
 
 

@@ -1,5 +1,5 @@
-"""Variational autoencoders.   Kingma and Welling 2014; Higgins et al. 2017 (beta); Razavi et al. 2019 (delta)
-derivations: vae
+"""Variational autoencoders.   Kingma and Welling 2014; Burda et al. 2016 (importance weights); Higgins et al. 2017
+(beta); Razavi et al. 2019 (delta)   derivations: vae
 
     x          data                                                                    [B, ...]
     eps        the normals that make z = mu + sigma eps                                [B, K]
@@ -12,27 +12,10 @@ derivations: vae
 import math
 
 from backends import xp
-from scratch.autodiff import ndtr, softplus
+from scratch.autodiff import ndtr
+from scratch.probability.distributions import gaussian_log_prob
 from scratch.probability.divergences import kl_normal
-from scratch.probability.estimators import reparameterise
-
-log_2pi = math.log(2 * math.pi)
-
-
-# ---- decoders --------------------------------------------------------------------------------------------------------
-def gaussian_log_prob(x, mu, log_var):
-    """log N(x; mu, diag e^log_var), a sum over all but the first axis [B].                   [vae.gaussian_called]"""
-    return -_per_example(log_2pi + log_var + ((x - mu) * xp.exp(-log_var / 2))**2) / 2
-
-
-def bernoulli_log_prob(x, logits):
-    """log p(x) of independent bits with P(1) = sigmoid(logits), a sum over all but the first axis [B]. Between 0 and 1
-    an x has no probability: what comes out is then minus a cross-entropy.                    [vae.bernoulli_called]"""
-    return _per_example(x * logits - softplus(logits))
-
-
-def _per_example(a):
-    return xp.sum(a, axis=tuple(range(1, a.ndim)))
+from scratch.probability.estimators import log_mean_exp, reparameterise
 
 
 # ---- the bound -------------------------------------------------------------------------------------------------------
@@ -49,6 +32,23 @@ def elbo(x, eps, encode, decode, beta=1, log_prob=gaussian_log_prob):
     return xp.mean(log_p) - beta * xp.mean(kl)
 
 
+def importance_terms(x, eps, encode, decode, log_prob=gaussian_log_prob):
+    """log w = log p(x | z) p(z) / q(z | x) at K draws of each example, for eps [K, B, Z]: [K, B].
+    Burda et al. 2016                                                                          [vae.weights_called]"""
+    mu, log_var = encode(x)
+    log_w = []
+    for e in eps:
+        z = reparameterise(mu, log_var, e)                                      # log p(z) - log q(z | x), without 2 pi
+        log_w.append(log_prob(x, *decode(z)) + xp.sum(e * e + log_var - z * z, axis=-1) / 2)
+    return xp.stack(log_w)
+
+
+def importance_bound(x, eps, encode, decode, log_prob=gaussian_log_prob):
+    """log 1/K sum_k w_k <= log p(x) in expectation, closer with every draw; K = 1 is the ELBO with the KL drawn [B].
+                                                                                           [vae.importance_called]"""
+    return log_mean_exp(importance_terms(x, eps, encode, decode, log_prob), axis=0)
+
+
 def sample(z, eps, decode):
     """x of p(x | z) for z of the prior, with normals eps like x: no encoder.                        [vae.sampled]"""
     mu, log_var = decode(z)
@@ -63,12 +63,6 @@ def latent_grid(n):
     for _ in range(50):                                                         # Newton: from 0 it never oversteps
         z = z + (u - ndtr(z)) * math.sqrt(2 * math.pi) * xp.exp(z * z / 2)
     return xp.stack([xp.repeat(z, n), xp.tile(z, n)], axis=-1)
-
-
-# ---- without noise ---------------------------------------------------------------------------------------------------
-def squared_error(x, encode, decode):
-    """|x - g(f(x))|^2, summed over an example, a mean over the batch.                    [vae.squared_error_called]"""
-    return xp.mean(_per_example((x - decode(encode(x)))**2))
 
 
 # ---- with a discriminator --------------------------------------------------------------------------------------------

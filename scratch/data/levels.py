@@ -1,8 +1,9 @@
-"""Discrete data as continuous, and back.   Uria et al. 2013; Theis et al. 2016
+"""Discrete data as continuous, and back; as bits.   Uria et al. 2013; Theis et al. 2016; Salakhutdinov and Murray 2008
 
     k        integer levels 0 .. levels - 1                             [...]
     u        uniform noise in [0, 1)                                    [...]
     x        (k + u) / levels, in [0, 1)                                [...]
+    b        1 with chance k / (levels - 1), else 0                     [...]
 
     P(k)      = int over the bin of k of p(x) dx = levels^-D E_u p((k + u) / levels)      of D values with density p
     -log P(k) = -log E_u p(x) + D log levels    <= E_u[-log p(x)] + D log levels          by Jensen
@@ -19,9 +20,7 @@ def dequantise(k, levels, stream, dtype="float32"):
     k is an array of integers 0 .. levels - 1 (its values are not checked: that would wait for the device). Raises
     TypeError where k holds no integers and ValueError where levels is not in 2 .. 65536.
     """
-    levels = _levels(levels)
-    if k.dtype.kind not in "iu":
-        raise TypeError(f"k is an array of {k.dtype}; expected integer levels 0 to {levels - 1}.")
+    levels = _levels(levels, k)
     k = k.astype(dtype)
     x = (k + stream.uniform(k.shape, dtype)) / levels
     for _ in range(2):                                  # rounding may leave the bin, by at most two steps
@@ -36,6 +35,21 @@ def quantise(x, levels):
     return xp.clip(xp.floor(x * levels), 0, levels - 1).astype(xp.int64)
 
 
+def binarise(k, levels, stream):
+    """Bits b = (u < k / (levels - 1)), float32, u uniform from `stream`: of the least level 0, of the greatest 1.
+
+    Drawn once for all training this is static binarisation (`Data.binarised`), with another stream at each step dynamic
+    binarisation; the log-likelihoods of the two are not comparable. Raises as `dequantise` does.
+    """
+    levels = _levels(levels, k)
+    return (stream.uniform(k.shape) < k.astype("float32") / (levels - 1)).astype("float32")
+
+
+def level_dtype(levels):
+    """The integers that hold so many levels."""
+    return "uint8" if _levels(levels) <= 1 << 8 else "uint16"
+
+
 def bits_per_dim(log_p, D, levels=None):
     """Bits per dimension, -log_p / (D log 2) + log2 levels, from a log density in nats of x in [0, 1)^D.
 
@@ -46,5 +60,8 @@ def bits_per_dim(log_p, D, levels=None):
     return -log_p / (D * math.log(2)) + (math.log2(_levels(levels)) if levels is not None else 0)
 
 
-def _levels(levels):
-    return check_integer(levels, "levels", 2, 1 << 16)
+def _levels(levels, k=None):
+    levels = check_integer(levels, "levels", 2, 1 << 16)
+    if k is not None and k.dtype.kind not in "iu":
+        raise TypeError(f"k is an array of {k.dtype}; expected integer levels 0 to {levels - 1}.")
+    return levels

@@ -6,7 +6,7 @@
     sigma    deviation of the Gaussian noise
 
 `toy.sample(stream, n)` draws x, `toy.log_p(x)` is its log density in nats (bars: log probability), on every backend, in
-the dtype of x. Except for the checkerboard and the bars log_p is smooth, and its gradient the score.
+the dtype of x (float32 for integers). Except for the checkerboard and the bars log_p is smooth, its gradient the score.
 """
 import dataclasses
 import functools
@@ -127,7 +127,7 @@ class Bars:
         binary = xp.all((x == 0) | (x == 1), axis=1)
         rows   = xp.all(images == images[:, :, :1], axis=(1, 2))
         cols   = xp.all(images == images[:, :1, :], axis=(1, 2))
-        ways   = (binary & rows).astype(x.dtype) + (binary & cols)
+        ways   = (binary & rows).astype(x.dtype if x.dtype.kind == "f" else "float32") + (binary & cols)
         return xp.where(ways > 0, xp.log(xp.maximum(ways, 1)) - (1 + self.side) * math.log(2), -math.inf)
 
     def support(self, dtype="float32"):

@@ -12,12 +12,14 @@
          mu_k  = sum_n r_nk x_n / N_k             Sigma_k = sum_n r_nk (x_n - mu_k)(x_n - mu_k)^T / N_k
 """
 import dataclasses
+import itertools
 import math
 
 from backends import backend, to_host, xp
 from scratch.autodiff import logsumexp, softmax
 from scratch.data.checks import check_table
 from scratch.hyper import Choice, Count, NonNegative, check, hyper
+from scratch.train import Model, State
 
 log_2pi    = math.log(2 * math.pi)
 PRECISIONS = ("float32", "float64")
@@ -184,7 +186,7 @@ def start(x, K, stream, covariance="full", floor=0.0, steps=100):
 
 # ---- the model -------------------------------------------------------------------------------------------------------
 @dataclasses.dataclass(frozen=True)
-class GaussianMixture:
+class GaussianMixture(Model):
     """Gaussian mixture, learned by EM on the whole of the data. Its log-likelihood never falls.
 
     params are log_pi [K], mu [K, D] and Sigma [K, D, D]; stats is empty. Raises ValueError or TypeError, in a sentence,
@@ -199,15 +201,27 @@ class GaussianMixture:
 
     __post_init__ = check
 
+    def view(self, data, stream):
+        """A density is learned of numbers that have one: whole levels are dequantised."""
+        return data.dequantised(stream)
+
+    def batches(self, data, stream, start):
+        return itertools.repeat(data)
+
     def init(self, stream, example):
         """params, stats: of `starts` starts on the data example["x"] [N, D], the one that is best after ten steps."""
         x = check_table(example["x"]).astype(self.precision)
         if self.components > len(x):
             raise ValueError(f"components={self.components} but X has {len(x)} rows; expected at least as many rows as "
                              "components: lower components.")
-        states = [(dict(zip(PARAMS, start(x, self.components, s, self.covariance, self.floor))), {})
-                  for s in stream.split(self.starts)]
-        return max(states, key=lambda state: self._after_ten(state, x)) if self.starts > 1 else states[0]
+        found = [(dict(zip(PARAMS, start(x, self.components, s, self.covariance, self.floor))), {})
+                 for s in stream.split(self.starts)]
+        return max(found, key=lambda parts: self._after_ten(State(0, *parts), x)) if self.starts > 1 else found[0]
+
+    def template(self, shape):
+        K, D = self.components, math.prod(shape)
+        return State(0, {name: xp.zeros(size, dtype=self.precision)
+                         for name, size in zip(PARAMS, ((K,), (K, D), (K, D, D)))})
 
     def _after_ten(self, state, x):
         for _ in range(10):
@@ -216,9 +230,9 @@ class GaussianMixture:
 
     def update(self, state, batch, stream):
         """One step of EM on the whole batch; metrics: the mean log-likelihood before it, in nats."""
-        params, stats = state
-        new, log_lik = em_step(batch["x"], **params, covariance=self.covariance, floor=self.floor)
-        return (dict(zip(PARAMS, new)), stats), {"log_lik": log_lik / len(batch["x"])}
+        new, log_lik = em_step(batch["x"], **state.params, covariance=self.covariance, floor=self.floor)
+        return (state._replace(step=state.step + 1, params=dict(zip(PARAMS, new))),
+                {"log_lik": log_lik / len(batch["x"])})
 
     def finished(self, before, after):
         """Has the last step added less than `tol`?"""
@@ -227,23 +241,28 @@ class GaussianMixture:
     def diagnose(self, state, batch):
         """Why the log-likelihood of this state is not finite."""
         check_table(batch["x"])
-        whole = xp.all(xp.isfinite(xp.linalg.cholesky(state[0]["Sigma"])), axis=(1, 2))
+        whole = xp.all(xp.isfinite(xp.linalg.cholesky(state.params["Sigma"])), axis=(1, 2))
         for k, fine in enumerate(to_host(whole)):
             if not fine:
                 return f"The covariance of component {k} is singular; got floor={self.floor}: use a larger floor."
         return "The log-likelihood is not finite: a point lies too far from every component; scale the data."
 
     def log_prob(self, params, stats, x):
-        """log p(x_n) in nats [N]."""
-        return responsibilities(x, **params)[1]
+        """log p(x_n) in nats [N], in the precision of params. Raises as `check_table` does."""
+        x = check_table(x, "x", params["mu"].shape[1])
+        return responsibilities(x.astype(params["mu"].dtype), **params)[1]
+
+    def evaluate(self, params, stats, batch, stream, draws=1):
+        """log p(x_n) of each example, in nats [N]."""
+        return {self.criterion: self.log_prob(params, stats, batch["x"])}
 
     def sample(self, params, stats, stream, n):
         """n points [n, D]."""
         return sample(stream, n, **params)[0]
 
-    def pictures(self, params, stats):
+    def pictures(self, params, stats, batch, stream):
         """What it has learned, for the report."""
-        return {"means": params["mu"]}
+        return {"components": params["mu"]}
 
 
 PARAMS = ("log_pi", "mu", "Sigma")

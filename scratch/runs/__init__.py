@@ -1,118 +1,359 @@
-"""A run: a model learns a data set, and leaves a folder that shows what it learned.
+"""Runs: a model learns a data set, and leaves a folder from which it can be shown, judged, sampled and gone on with.
 
-    run("gmm", "digits", seed=0, out="runs/gmm")        what `scratch train gmm` does
+    run("vae", "digits", out="runs/vae")    what `scratch train vae` does       resume(folder)      go on
+    sample(folder, 64)                      examples that it draws              evaluate(folder)    held-out figures
+    report(folder), report(*folders)        the page; a page for several        open_run(folder)    model, state, data
 
     config.json     what was asked for, and on what it ran         metrics.jsonl   one line a step
-    params.npz      what was learned, an array an entry            *.png           the figures
-    report.html     all of it on one page that needs no other file
+    checkpoints/    the last two states, and the best              samples/        what it drew at each of them
+    results.json    figures of the best                            report.html     all of it on one page; *.png
 """
 import contextlib
 import dataclasses
 import itertools
 import json
+import math
 import os
-import platform
 import shutil
-import tempfile
-import time
+import signal
+import threading
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy
 
 from backends import to_host, use
 from backends.random import Stream
 from scratch import trees
-from scratch.data import load
-from scratch.data import bits_per_dim
+from scratch.data import DATA, Data, bits_per_dim, load
 from scratch.models import MODELS
-from scratch.train import train
+from scratch.runs import checkpoint, config as configs, environment
+from scratch.train import State, fit
+
+PARTS = ("train", "valid", "test")
 
 
-def run(name, data=None, seed=0, steps=None, out=None, backend="numpy", show=lambda *_: None, **hyper):
-    """Train MODELS[name] with these hyper-parameters on a data set and write the folder `out`; its path, and results.
+class Run(NamedTuple):
+    """What a folder holds, opened."""
+    folder: Path
+    config: dict
+    model:  Any
+    data:   Data | None         # as the model learns it; None where it was not asked for
+    state:  State
+    about:  dict                # what its checkpoint says besides: step, metrics, best, done
+    stream: Stream
 
-    `show` is called after every step. Ctrl-C ends the training early and keeps what was learned
-    (results["interrupted"]). Raises ValueError or TypeError for input that makes no sense, and OSError where `out`
-    cannot be written: before training starts, and with nothing left behind.
+    @property
+    def weights(self):
+        return self.model.weights(self.state), self.state.stats
+
+
+def run(name, data=None, seed=0, steps=None, out=None, backend="numpy", every=None, show=lambda *_: None, **hyper):
+    """Train MODELS[name] with these hyper-parameters and write the folder `out`; gives its path, and results.
+
+    data        a name, a path, arrays or scratch.data.Data; what the model usually learns unless told otherwise
+    every       steps between checkpoints, each with its validation; a twentieth of `steps` unless told otherwise
+    show        called after every step with step, steps and metrics
+
+    SIGINT and SIGTERM save the state and end the run: results["signal"] is their number. Raises ValueError or TypeError
+    for input that makes no sense and OSError where `out` cannot be written, before training starts and with nothing
+    left behind; ValueError at the step at which the loss or a parameter is no longer finite.
     """
-    entry = MODELS[name]
-    model = entry.model(**hyper)
-    data, steps = data or entry.data, steps or entry.steps
-    final = Path(out) if out else _free(Path("runs") / f"{name}-{Path(data).stem}")
-    with use(backend), _folder(final) as folder:
-        stream  = Stream.seed(seed)
-        dataset = load(data, stream("data"))
-        config  = dict(model=name, data=data, seed=seed, steps=steps, backend=backend, **dataclasses.asdict(model),
-                       numpy=numpy.__version__, python=platform.python_version(), machine=platform.machine())
-        (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
-
-        start   = time.perf_counter()
-        state   = model.init(stream("init"), dataset.train)
-        history = []
-        interrupted = False
-        with open(folder / "metrics.jsonl", "w") as log:
-            try:
-                batches = itertools.repeat(dataset.train)
-                for step, state, metrics in train(model, state, batches, stream("train"), steps):
-                    history.append(metrics)
-                    log.write(json.dumps({"step": step, **metrics}) + "\n")
-                    show(step, steps, metrics)
-            except KeyboardInterrupt:
-                interrupted = True
-        results = dict(seconds=time.perf_counter() - start, steps=len(history), interrupted=interrupted,
-                       **held_out(model, state, dataset))
-        numpy.savez(folder / "params.npz", **named_leaves({"params": state[0], "stats": state[1]}))
-        from scratch.runs.report import report
-        report(folder, entry, config, model, state, dataset, history, results, stream("sample"))
-    return final, results
+    entry = _entry(name)
+    data  = entry.data if data is None else data
+    label = _label(data)
+    steps = entry.steps if steps is None else configs.count("steps", steps)
+    every = max(1, steps // 20) if every is None else configs.count("every", every)
+    out   = Path(out) if out is not None else _free(Path("runs") / f"{name}-{Path(label).stem}")
+    with use(backend), _new(out) as folder:
+        stream = Stream.seed(seed)
+        raw    = load(data, stream("data"))
+        model  = configs.model(name, hyper, raw)
+        data   = model.view(raw, stream("data"))
+        config = dict(model=name, data=label, seed=int(seed), steps=steps, every=every, hyper=dataclasses.asdict(model),
+                      shape=list(data.shape), levels=data.levels, examples=[len(getattr(data, p)["x"]) for p in PARTS],
+                      data_hash=environment.data_hash(raw), environment=environment.environment())
+        state  = model.start(stream("init"), data.train)
+        configs.write(folder, config)
+        return _train(Run(folder, config, model, data, state, {}, stream), show)
 
 
-def held_out(model, state, dataset):
-    """For each part of the data: the mean of log p in nats, its standard error, bits per dimension, and the mean under
-    the true density where that is known."""
+def resume(folder, steps=None, data=None, backend=None, show=lambda *_: None):
+    """Go on with the run in a folder from its last checkpoint, as if it had never ended; to more steps than it was
+    asked for, with `steps`. Gives its path, and results. The same bits come where numpy, its BLAS and number of
+    threads, and the processor are the same; what differs stands in results["differences"]."""
+    config = configs.read(folder)
+    with environment.lock(folder), use(backend or config["environment"]["backend"]):
+        checkpoint.sweep(Path(folder) / "checkpoints")
+        opened = open_run(folder, data, which="last", needs_data=True)
+        differ = environment.differences(config["environment"], environment.environment())
+        if steps is not None and configs.count("steps", steps) != config["steps"]:
+            if steps < opened.state.step:
+                raise ValueError(f"steps={steps}, but {folder} is at step {opened.state.step}; expected at least as "
+                                 "many.")
+            opened = opened._replace(config=opened.config | {"steps": steps})
+            configs.write(folder, opened.config)
+        folder, results = _train(opened, show)
+        return folder, results | {"differences": differ}
+
+
+def open_run(folder, data=None, which="best", needs_data=False):
+    """The Run in a folder, on the backend of the moment: its best state by the validation split, or its last. With
+    needs_data its data are loaded, and have to be those that it learned. Raises ConfigError or CheckpointError."""
+    folder = Path(folder)
+    config = configs.read(folder)
+    stream = Stream.seed(config["seed"])
+    found  = None
+    if needs_data:
+        if config["data"] == "arrays" and data is None:
+            raise ValueError(f"{folder} learned arrays that were handed over; hand them over again: data=...")
+        found = load(config["data"] if data is None else data, stream("data"))
+        if (ours := environment.data_hash(found)) != config["data_hash"]:
+            raise ValueError(f"The data {config['data']} are not those that {folder} learned: "
+                             f"their hash is {ours}, expected {config['data_hash']}.")
+    model = configs.model(config["model"], config["hyper"])
+    if found:
+        found = model.view(found, stream("data"))
+    steps = _saved(folder)
+    if not steps:
+        if not needs_data:
+            raise checkpoint.CheckpointError(f"{folder} holds no checkpoint yet: `scratch resume {folder}` starts it.")
+        return Run(folder, config, model, found, model.start(stream("init"), found.train), {}, stream)
+    about    = _about(folder, config, last := max(steps))
+    parts, _ = checkpoint.load(_path(folder, last), _kept(model.template(config["shape"])))
+    state    = model.restore(last, *parts.values())._replace(metrics=about["metrics"], done=about["done"])
+    opened   = Run(folder, config, model, found, state, about, stream)
+    return _best(opened) if which == "best" else opened
+
+
+def sample(folder, n=64, seed=0):
+    """n examples drawn from the best state of a run: [n, D], in the units of the data, on the host."""
+    with use(configs.read(folder)["environment"]["backend"]):
+        opened = open_run(folder)
+        if not hasattr(opened.model, "sample"):
+            raise ValueError(f"{folder} holds {opened.config['model']}, which has no law to draw from: train a vae.")
+        return to_host(opened.model.sample(*opened.weights, Stream.seed(seed), configs.count("n", n)))
+
+
+def evaluate(folder, data=None, draws=100, seed=0):
+    """Figures of the best state of a run on its training, validation and test examples: for each part {"n", and for
+    each figure its mean and standard error over the examples}. With other data: on all their parts."""
+    config = configs.read(folder)
+    configs.count("draws", draws)
+    with use(config["environment"]["backend"]):
+        if data is None:
+            opened = open_run(folder, needs_data=True)
+            return held_out(opened, draws, Stream.seed(seed))
+        opened = open_run(folder)
+        found  = opened.model.view(load(data, opened.stream("data")), opened.stream("data"))
+        if (math.prod(found.shape), found.levels) != (math.prod(config["shape"]), config["levels"]):
+            raise ValueError(f"The data have shape {found.shape} and {found.levels} levels; expected "
+                             f"{tuple(config['shape'])} and {config['levels']}, as {folder} learned.")
+        return held_out(opened._replace(data=found), draws, Stream.seed(seed))
+
+
+def held_out(opened, draws=1, stream=Stream.seed(0), parts=PARTS):
+    """What the model says of each part of the data, as {part: {"n", figure: (mean, standard error)}}."""
     results = {}
-    for part in ("train", "valid", "test"):
-        x     = getattr(dataset, part)["x"]
-        log_p = numpy.asarray(to_host(model.log_prob(*state, x)), dtype=float)
-        results[part] = dict(n=len(log_p), nats=log_p.mean(), error=log_p.std() / len(log_p)**0.5,
-                             bits=float(bits_per_dim(log_p.mean(), x.shape[1], dataset.levels)))
-        if dataset.log_p:
-            results[part]["true nats"] = float(to_host(dataset.log_p(x)).mean())
+    for part in parts:
+        data = getattr(opened.data, part)
+        n    = len(data["x"])
+        each = [opened.model.evaluate(*opened.weights, {k: a[i:i + BLOCK] for k, a in data.items()},
+                                      stream(part)(i), draws) for i in range(0, n, BLOCK)]
+        values  = {name: numpy.concatenate([to_host(v[name]) for v in each]).astype(float) for name in each[0]}
+        results[part] = {"n": n} | {name: (v.mean().item(), v.std().item() / n**0.5) for name, v in values.items()}
+        if opened.model.higher:
+            results[part]["bits per dimension"] = _bits(opened, *results[part][opened.model.criterion])
+        if opened.data.log_p:
+            results[part]["true log-likelihood"] = (to_host(opened.data.log_p(data["x"])).mean().item(), 0.0)
     return results
 
 
-def named_leaves(tree, prefix=""):
-    """The leaves of nested dicts on the host, named by their path: {"params/mu": ...}."""
-    if not isinstance(tree, dict):
-        return {prefix: to_host(tree)}
-    named = {}
-    for key, child in tree.items():
-        named.update(named_leaves(child, f"{prefix}/{key}" if prefix else key))
-    return named
+def _bits(opened, nats, error):
+    """Bits per dimension and their standard error: of levels, or of a density and then of the levels in its bins."""
+    x, D   = opened.data.train["x"], opened.data.train["x"].shape[1]
+    levels = opened.data.levels if x.dtype.kind == "f" else None
+    return bits_per_dim(nats, D, levels), bits_per_dim(-error, D)
+
+
+BLOCK = 1000                # examples judged at a time
+
+
+def report(*folders, out=None, data=None):
+    """Write the page of a run again, from its best state; or one that shows several side by side, at `out`."""
+    from scratch.runs import pages
+    if len(folders) == 1 and out is None:
+        with use(configs.read(folders[0])["environment"]["backend"]):
+            _finish(open_run(folders[0], data, needs_data=True))
+        return Path(folders[0]) / "report.html"
+    return pages.side_by_side([Path(folder) for folder in folders], _free(Path(out or "comparison.html")))
+
+
+# ---- training --------------------------------------------------------------------------------------------------------
+def _train(opened, show):
+    """From the state of an opened run to its end: its folder, and results."""
+    folder, config, model, data, state, about, stream = opened
+    about = about or {"stream": f"{stream.key:x}", "order": f"{stream('batches').key:x}",
+                      "best": {"step": 0, "score": None}, "config": configs.fingerprint(config)}
+    ours, order = (Stream(int(about[name], 16)) for name in ("stream", "order"))
+    with signals() as caught:
+        with numpy.errstate(all="ignore"), _log(folder / "metrics.jsonl", state.step) as log:
+            batches = model.batches(data.train, order, state.step)
+            for state, metrics in fit(model, state, batches, ours("train"), config["steps"]):
+                show(state.step, config["steps"], metrics)
+                line   = {"step": state.step, **metrics}
+                opened = opened._replace(state=state)
+                if regular := state.done or state.step == config["steps"] or state.step % config["every"] == 0:
+                    score = held_out(opened, stream=ours, parts=["valid"])["valid"][model.criterion][0]
+                    line["validation"] = score if math.isfinite(score) else None
+                    best = about["best"]["score"]
+                    if math.isfinite(score) and (best is None or (score > best if model.higher else score < best)):
+                        about = about | {"best": {"step": state.step, "score": score}}
+                log.write(json.dumps(line) + "\n")
+                if regular or caught:
+                    log.flush()
+                    os.fsync(log.fileno())
+                    _save(folder, state, about)
+                    if regular:
+                        _snapshot(opened)
+                if caught:
+                    break
+        results = {} if caught else _finish(opened._replace(about=about))
+        return folder, results | {"step": state.step, "signal": caught[0] if caught else None}
+
+
+def _save(folder, state, about):
+    """The state into the run's folder, where then the last two and the best are."""
+    (folder / "checkpoints").mkdir(exist_ok=True)
+    said = about | {"step": state.step, "metrics": state.metrics, "done": state.done}
+    checkpoint.save(_path(folder, state.step), _kept(state), said)
+    for old in set(sorted(_saved(folder))[:-2]) - {about["best"]["step"]}:
+        _path(folder, old).unlink()
+
+
+def _kept(state):
+    return {"params": state.params, "stats": state.stats, "moments": state.moments}
+
+
+def _path(folder, step):
+    return folder / "checkpoints" / f"step-{step:08d}.safetensors"
+
+
+def _saved(folder):
+    """The steps of which the folder holds checkpoints."""
+    return [int(path.stem[5:]) for path in (folder / "checkpoints").glob("step-*.safetensors")]
+
+
+def _about(folder, config, step):
+    """What the checkpoint of a step says besides; raises CheckpointError where it is of another run."""
+    about = checkpoint.about(_path(folder, step))
+    if about.get("config") != configs.fingerprint(config):
+        raise checkpoint.CheckpointError(f"{_path(folder, step)} is of another run: what config.json asks for is not "
+                                         "what it was trained with.")
+    return about
+
+
+def _best(opened):
+    """The run with its best state."""
+    step = opened.about["best"]["step"]
+    if step in (0, opened.state.step):                  # 0: no validation yet, or none that was finite
+        return opened
+    parts, _ = checkpoint.load(_path(opened.folder, step), _kept(opened.state))
+    return opened._replace(state=opened.model.restore(step, *parts.values()))
+
+
+def _snapshot(opened):
+    """A picture of what the state draws, for images."""
+    from scratch.runs import pages
+    if len(opened.data.shape) > 1:
+        (opened.folder / "samples").mkdir(exist_ok=True)
+        pages.snapshot(opened, opened.folder / "samples" / f"step-{opened.state.step:08d}.png")
+
+
+def _finish(opened):
+    """Judge the best state and write the report; the figures."""
+    from scratch.runs import pages
+    opened  = _best(opened)
+    results = held_out(opened, DRAWS, opened.stream("test"))
+    (opened.folder / "results.json").write_text(json.dumps(results, indent=2) + "\n")
+    pages.report(opened, results)
+    return results
+
+
+DRAWS = 100                 # importance samples of the figures, where a model has such a bound
+
+
+@contextlib.contextmanager
+def _log(path, step):
+    """metrics.jsonl, open to be written on after the line of `step`: what a crash left behind it is dropped."""
+    lines = path.read_bytes().splitlines(keepends=True)[:step] if path.exists() else []
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_bytes(b"".join(lines))
+    os.replace(temporary, path)
+    with open(path, "a") as log:
+        yield log
+
+
+@contextlib.contextmanager
+def signals():
+    """Inside, the first SIGINT or SIGTERM is written down, and work goes on to where it can stop; the second of them
+    interrupts at once. Only in the main thread: elsewhere signals do not arrive."""
+    caught = []
+
+    def handler(number, _):
+        if caught:
+            raise KeyboardInterrupt
+        caught.append(number)
+    if threading.current_thread() is not threading.main_thread():
+        yield caught
+        return
+    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield caught
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
+
+
+# ---- folders ---------------------------------------------------------------------------------------------------------
+def _entry(name):
+    if name not in MODELS:
+        raise ValueError(f"model={name!r} is not known; choose one of {', '.join(MODELS)}.")
+    return MODELS[name]
+
+
+def _label(data):
+    """What config.json calls the data: their name, the whole path, or that they were handed over."""
+    if not isinstance(data, (str, os.PathLike)):
+        return "arrays"
+    return str(data) if str(data) in DATA or not os.path.exists(data) else os.path.abspath(data)
 
 
 def _free(path):
     """path, or the first of path-2, path-3, ... that does not exist yet."""
-    return next(p for p in itertools.chain([path], (Path(f"{path}-{i}") for i in itertools.count(2))) if not p.exists())
+    others = (path.with_name(f"{path.stem}-{i}{path.suffix}") for i in itertools.count(2))
+    return next(p for p in itertools.chain([path], others) if not os.path.lexists(p))
 
 
 @contextlib.contextmanager
-def _folder(final):
-    """A folder that appears at `final` when all of it is written, and not at all where something fails."""
-    if os.path.lexists(final) and not (final.is_dir() and not any(final.iterdir())):
-        raise FileExistsError(f"{final} exists already; choose another --out, or remove it.")
-    new = not final.parent.exists()
+def _new(folder):
+    """A new folder, locked, that goes again where something fails before it holds a checkpoint."""
+    if os.path.lexists(folder) and not (folder.is_dir() and not any(folder.iterdir())):
+        raise FileExistsError(f"{folder} exists already; choose another out, or remove it.")
     try:
-        final.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".{final.name}-", dir=final.parent))
+        made = [path for path in (folder, *folder.parents) if not path.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "checkpoints").mkdir()
     except OSError as error:
-        raise OSError(f"{final} cannot be written ({error.strerror}): choose another --out.") from None
+        raise OSError(f"{folder} cannot be written ({error.strerror}): choose another out.") from None
     try:
-        yield folder
-        folder.chmod(0o755)
-        os.replace(folder, final)
+        with environment.lock(folder):
+            yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        if new:
-            with contextlib.suppress(OSError):              # it is not empty, as it should be
-                final.parent.rmdir()
+        if not _saved(folder):
+            shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+            for name in ("config.json", "metrics.jsonl"):
+                (folder / name).unlink(missing_ok=True)
+            for path in made:
+                with contextlib.suppress(OSError):
+                    path.rmdir()

@@ -81,6 +81,77 @@ def em_sklearn(N, D, K, more=5):
     return (best(lambda: fit(2 + more), 5) - best(lambda: fit(2), 5)) / more
 
 
+# ---- a training step of a variational autoencoder, 784-500-20-500-784, batches of 128, float32, Adam -----------------
+def _bits():
+    import numpy as np
+    return (np.random.default_rng(0).random((128, 784)) < 0.3).astype("float32")
+
+
+def vae_ours():
+    """As `scratch train` runs it: with its memory kept, its metrics read and its parameters looked at."""
+    import itertools
+    from backends.random import Stream
+    from scratch.autoencoders import VAE
+    from scratch.cli import keep_pages
+    from scratch.train import fit
+    keep_pages()
+    model = VAE(decoder="bernoulli", hidden=(500,), latent=20, activation="relu", lr=1e-3, ema=0.0, clip=0.0, levels=2)
+    x, s  = _bits().astype("uint8"), Stream.seed(0)
+    steps = fit(model, model.start(s("init"), {"x": x}), itertools.repeat({"x": x}), s("train"), 10**9)
+    return best(lambda: next(steps), repeat=200)
+
+
+def vae_torch():
+    import torch
+    from torch.nn import Linear, ReLU, Sequential
+    from torch.nn.functional import binary_cross_entropy_with_logits
+    encoder, decoder = Sequential(Linear(784, 500), ReLU(), Linear(500, 40)), Sequential(Linear(20, 500), ReLU(),
+                                                                                        Linear(500, 784))
+    adam = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], 1e-3)
+    x    = torch.tensor(_bits())
+
+    def step():
+        mu, log_var = encoder(x).chunk(2, 1)
+        logits = decoder(mu + torch.exp(log_var / 2) * torch.randn_like(mu))
+        loss   = (binary_cross_entropy_with_logits(logits, x, reduction="sum")
+                  - 0.5 * (1 + log_var - mu**2 - log_var.exp()).sum()) / len(x)
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+        return loss.item()
+    return best(step, repeat=200)
+
+
+def vae_hips():
+    import autograd
+    import autograd.numpy as np
+    import numpy
+    rng, x = numpy.random.default_rng(0), _bits()
+    sizes  = ((784, 500), (500, 40), (20, 500), (500, 784))
+    params = [a for n, m in sizes for a in (rng.normal(size=(n, m)).astype("f4") / n**0.5, numpy.zeros(m, "f4"))]
+    m, v   = [0 * p for p in params], [0 * p for p in params]
+
+    def loss(params, eps):
+        W1, b1, W2, b2, W3, b3, W4, b4 = params
+        code = np.maximum(x @ W1 + b1, 0) @ W2 + b2
+        mu, log_var = code[:, :20], code[:, 20:]
+        logits = np.maximum((mu + np.exp(log_var / 2) * eps) @ W3 + b3, 0) @ W4 + b4
+        log_p  = x * logits - np.maximum(logits, 0) - np.log1p(np.exp(-np.abs(logits)))
+        return -(np.sum(log_p) + 0.5 * np.sum(1 + log_var - mu**2 - np.exp(log_var))) / len(x)
+    gradient, t = autograd.value_and_grad(loss), 0
+
+    def step():
+        nonlocal t
+        t += 1
+        value, gs = gradient(params, rng.standard_normal((128, 20), dtype="f4"))
+        for i, g in enumerate(gs):
+            m[i] = 0.9 * m[i] + 0.1 * g
+            v[i] = 0.999 * v[i] + 0.001 * g * g
+            params[i] = params[i] - 1e-3 * (m[i] / (1 - 0.9**t)) / (numpy.sqrt(v[i] / (1 - 0.999**t)) + 1e-8)
+        return float(value)
+    return best(step, repeat=100)
+
+
 # ---- imports ---------------------------------------------------------------------------------------------------------
 def _import(module):
     import importlib
@@ -97,6 +168,8 @@ CASES = {
     **{f"em-{N}-{D}-{K}": (f"EM iteration, N D K = {N} {D} {K}", functools.partial(em_ours, N, D, K),
                            {"scikit-learn": functools.partial(em_sklearn, N, D, K)}, "at most 1/3")
        for N, D, K in ((20000, 16, 8), (50000, 32, 16), (100000, 2, 5))},
+    "vae":            ("step of a VAE 784-500-20-500-784, batch 128", vae_ours,
+                       {"PyTorch": vae_torch, "HIPS autograd": vae_hips}, "at most 1 of PyTorch's, 1/2 of HIPS's"),
     "import":         ("import", lambda: _import("scratch"), {"NumPy": lambda: _import("numpy")}, "at most 2"),
 }
 

@@ -8,7 +8,7 @@ from scratch.autoencoders import latent
 from scratch.diffusion import ddpm, schedules
 from scratch.flows import change
 from scratch.mixtures import gmm
-from scratch.probability import divergences, estimators
+from scratch.probability import distributions, divergences, estimators
 from tests import test_autodiff
 
 
@@ -36,6 +36,13 @@ def the_slope_of_the_bound_in_a_corner():
 def a_mean_of_almost_one():
     """log mean (1 - 4e-18, 1 - 1e-17) = -7e-18."""
     assert math.isclose(estimators.log_mean_exp(np.array([-4e-18, -1e-17])), -7e-18, rel_tol=1e-15)
+
+
+def a_level_far_away():
+    """Level 28 of 256 where level 228 is expected and s is e^-7 / 2 of the range: log P = -1715.9."""
+    log_p = distributions.logistic_log_prob(np.array([[28]]), np.array([[228 / 255]]), np.array([[-7 - math.log(2)]]),
+                                            256)
+    assert abs(log_p[0] + 1715.9) < 0.1
 
 
 def along_a_needle():

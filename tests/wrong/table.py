@@ -12,12 +12,13 @@ from typing import Any, Callable, NamedTuple
 import numpy as np
 
 from backends import xp
-from scratch.autodiff import logsumexp, sigmoid, softplus
+from scratch.autodiff import logsumexp, sigmoid, softmax, softplus
 from scratch.autodiff.rules import special
 from scratch.autodiff.tape import Primitive
 from scratch.autoencoders import vae
 from scratch.diffusion import ddpm, schedules
 from scratch.mixtures import gmm
+from scratch.probability import distributions
 from tests import test_mixtures
 from tests.wrong import laws
 
@@ -48,13 +49,28 @@ def reparameterise_variance(mu, log_var, eps):
 
 
 def gaussian_mean_over_pixels(x, mu, log_var):
-    a = vae.log_2pi + log_var + (x - mu)**2 * xp.exp(-log_var)
+    a = distributions.log_2pi + log_var + (x - mu)**2 * xp.exp(-log_var)
     return -xp.mean(a, axis=tuple(range(1, a.ndim))) / 2
 
 
 def bernoulli_mean_over_pixels(x, logits):
     a = x * logits - softplus(logits)
     return xp.mean(a, axis=tuple(range(1, a.ndim)))
+
+
+def logistic_of_a_difference(k, mu, log_s, levels):
+    low, high = (sigmoid((k + side - (levels - 1) * mu) * xp.exp(-log_s) / (levels - 1)) for side in (-0.5, 0.5))
+    mass = xp.where(k == levels - 1, 1, high) - xp.where(k == 0, 0, low)
+    return distributions.per_example(xp.log(xp.maximum(mass, 1e-12)))
+
+
+def importance_bound_of_logarithms(x, eps, encode, decode, log_prob=distributions.gaussian_log_prob):
+    return xp.mean(vae.importance_terms(x, eps, encode, decode, log_prob), axis=0)
+
+
+def importance_bound_reweighted(x, eps, encode, decode, log_prob=distributions.gaussian_log_prob):
+    log_w = vae.importance_terms(x, eps, encode, decode, log_prob)
+    return xp.sum(softmax(log_w, axis=0) * log_w, axis=0)
 
 
 def kl_without_a_convention(log_p, log_q):
@@ -187,10 +203,16 @@ TABLE = [
           "scratch.probability.estimators.reparameterise", reparameterise_variance,
           "estimators.made_called vae.terms_called"),
     Wrong("orybkin/sigma-vae-tensorflow#2", "a mean over pixels beside a sum over latents",
-          "scratch.autoencoders.vae.gaussian_log_prob", gaussian_mean_over_pixels,
+          "scratch.probability.distributions.gaussian_log_prob", gaussian_mean_over_pixels,
           "vae.gaussian_called vae.terms_called"),
     Wrong("pytorch/examples#817, pytorch/examples#460", "the cross-entropy is a mean over pixels",
-          "scratch.autoencoders.vae.bernoulli_log_prob", bernoulli_mean_over_pixels, "vae.bernoulli_called"),
+          "scratch.probability.distributions.bernoulli_log_prob", bernoulli_mean_over_pixels, "vae.bernoulli_called"),
+    Wrong("openai/pixel-cnn#25", "the mass of a bin is a difference of two sigmoids, held above 1e-12",
+          "scratch.probability.distributions.logistic_log_prob", logistic_of_a_difference, [laws.a_level_far_away]),
+    Wrong("arahuja/generative-tf#1", "a mean of the logarithms of the weights in place of the logarithm of their mean",
+          "scratch.autoencoders.vae.importance_bound", importance_bound_of_logarithms, "vae.importance_called"),
+    Wrong("AntixK/PyTorch-VAE#34", "the logarithms of the weights are weighted, and those weights differentiated too",
+          "scratch.autoencoders.vae.importance_bound", importance_bound_reweighted, "vae.importance_called"),
     Wrong("pytorch/pytorch#144279", "0 log 0 is NaN",
           "scratch.probability.divergences.kl_categorical", kl_without_a_convention, "divergences.kl_called"),
     Wrong("pytorch/pytorch#32520, pytorch/pytorch#72525", "a KL near 0 is rounded below it",

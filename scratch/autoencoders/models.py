@@ -1,0 +1,291 @@
+"""Autoencoders that train: fully connected nets wired to the mathematics of `vae` and `plain`."""
+import dataclasses
+import math
+from typing import Callable, NamedTuple
+
+from backends import xp
+from scratch.autodiff import sigmoid, softplus
+from scratch.autoencoders import plain, vae
+from scratch.data.checks import check_array
+from scratch.data.levels import binarise, dequantise, level_dtype, quantise
+from scratch.hyper import Choice, Count, Fraction, Levels, NonNegative, Positive, Sizes, hyper
+from scratch.nets import ACTIVATIONS, affine, mlp
+from scratch.probability.distributions import bernoulli_log_prob, gaussian_log_prob, logistic_log_prob, per_example
+from scratch.probability.estimators import reparameterise
+from scratch.train import Descent
+
+
+def _checked(x, stats, levels):
+    """What a user hands over, as the examples [B, D] that the model learned: of these levels, or real numbers."""
+    x = check_array(x, "x", (None, len(stats["centre"])), keep_integers=True)
+    if levels and not bool(xp.all((x >= 0) & (x < levels) & (x == xp.floor(x)))):
+        raise ValueError(f"x holds {float(xp.min(x)):g} to {float(xp.max(x)):g}; expected whole numbers from 0 to "
+                         f"{levels - 1}.")
+    return x.astype(level_dtype(levels)) if levels else x
+
+
+# ---- variational -----------------------------------------------------------------------------------------------------
+class Likelihood(NamedTuple):
+    """What a decoder says of x: from as many numbers a pixel as the network has heads."""
+    heads:    int
+    law:      Callable      # model, centre and scale of the data, heads -> the parameters of p(x | z)
+    log_prob: Callable      # x, parameters -> log p(x | z) [B]
+    draw:     Callable      # stream, parameters -> x
+    mean:     Callable      # parameters -> the mean of x, for a picture
+    whole:    bool          # does it need data of whole levels?
+
+
+def _draw_normal(stream, mu, log_var):
+    return reparameterise(mu, log_var, stream.normal(mu.shape, dtype=mu.dtype))
+
+
+def _draw_bits(stream, logits):
+    return stream.uniform(logits.shape, dtype=logits.dtype) < sigmoid(logits)
+
+
+def _draw_level(stream, mu, log_s, levels):
+    x = mu + xp.exp(log_s) * xp.logit(stream.uniform(mu.shape, dtype=mu.dtype))
+    return xp.clip(xp.rint(x * (levels - 1)), 0, levels - 1)
+
+
+def _mean_level(mu, log_s, levels):
+    """Of a logistic law held in [0, 1]: int_0^1 P(x > t) dt; the levels, in [0, 1], lie within half of one of it."""
+    s = xp.exp(log_s)
+    return s * (softplus(mu / s) - softplus((mu - 1) / s))
+
+
+LIKELIHOODS = {
+    "logistic":  Likelihood(2, lambda m, c, s, h, r: ((c + s * h) / (m.levels - 1), r + xp.log(s / (m.levels - 1)),
+                                                      m.levels),
+                            logistic_log_prob,  _draw_level,  _mean_level,                     whole=True),
+    "gaussian":  Likelihood(2, lambda m, c, s, h, r: (c + s * h, 2 * (r + xp.log(s))),
+                            gaussian_log_prob,  _draw_normal, lambda mu, *_: mu,               whole=False),
+    "isotropic": Likelihood(1, lambda m, c, s, h: (c + s * h, xp.asarray(math.log(m.variance), dtype=h.dtype)),
+                            gaussian_log_prob,  _draw_normal, lambda mu, *_: mu,               whole=False),
+    "bernoulli": Likelihood(1, lambda m, c, s, h: (h + xp.logit(c),),
+                            bernoulli_log_prob, _draw_bits,   lambda logits: sigmoid(logits),  whole=True),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class VAE(Descent):
+    """Variational autoencoder: fully connected encoder and decoder, trained by the ELBO. Log-likelihoods of data of
+    whole levels are those of the levels, whatever the decoder.
+
+    params are {"encoder", "decoder"}; stats are the centre [D] and the scale ([], of real numbers [D]) of the data, in
+    units of which the networks work. Raises ValueError for hyper-parameters and data that do not go together.
+    """
+    lr:         float = hyper(3e-3,        Positive,            "learning rate")
+    clip:       float = hyper(100.0,       NonNegative,         "largest norm of the gradient; 0 for no limit")
+    ema:        float = hyper(0.995,       Fraction,            "decay of the average of the weights that is used "
+                                                                "after training; 0 for the weights themselves")
+    latent:     int   = hyper(16,          Count,               "numbers in the code")
+    hidden:     tuple = hyper((256, 256),  Sizes,               "sizes of the encoder's hidden layers, from x to z")
+    activation: str   = hyper("softplus",  Choice(ACTIVATIONS), "between the layers")
+    decoder:    str   = hyper("logistic",  Choice(LIKELIHOODS), "what the decoder says of x")
+    variance:   float = hyper(0.01,        Positive,            "of the isotropic decoder, in the data's units^2")
+    binarise:   str   = hyper("threshold", Choice(("threshold", "static", "dynamic")),
+                              "how the bernoulli decoder gets bits: 1 from half the range on, drawn once, or each time")
+    beta:       float = hyper(1.0,         NonNegative,         "weight of the KL while training")
+    levels:     int   = hyper(None,        Levels,              "of the data, where they do not say it themselves")
+
+    criterion = "ELBO"
+
+    def view(self, data, stream):
+        data = data.with_levels(self.levels) if self.levels else data
+        self._need(data.levels)
+        return data.binarised(stream) if self._static else data
+
+    _static = property(lambda self: (self.decoder, self.binarise) == ("bernoulli", "static"))
+
+    def _need(self, levels):
+        if levels is None and LIKELIHOODS[self.decoder].whole:
+            raise ValueError(f"decoder={self.decoder!r} is for data of whole levels: say how many with levels, 2 for "
+                             "bits, or choose decoder='gaussian' for real numbers.")
+
+    def init(self, stream, example):
+        self._need(self.levels)
+        x    = self.seen(example["x"], stream("x"), "float32")
+        encoder, decoder = self._nets(x.shape[1])
+        params = {"encoder": encoder[0](stream("encoder")), "decoder": decoder[0](stream("decoder"))}
+        centre = xp.mean(x, axis=0)                                             # [D]
+        spread = xp.std(x, axis=None if self.levels else 0)                     # [] or [D]
+        if self.decoder == "bernoulli":
+            centre = (centre * len(x) + 0.5) / (len(x) + 1)                     # never 0, never 1
+        return params, {"centre": centre, "scale": xp.where(spread > 0, spread, 1)}
+
+    def _nets(self, D):
+        return (mlp((D, *self.hidden, self.latent), self.activation, heads=2),
+                mlp((self.latent, *self.hidden[::-1], D), self.activation, heads=LIKELIHOODS[self.decoder].heads))
+
+    def seen(self, x, stream, dtype):
+        """The data as the decoder speaks of them: levels, numbers in [0, 1), real numbers or bits."""
+        if self.decoder == "bernoulli":
+            if self.binarise == "dynamic":
+                return binarise(x, self.levels, stream).astype(dtype)
+            return (x >= (self.levels - 1) / 2).astype(dtype) if self.binarise == "threshold" else x.astype(dtype)
+        if self.levels and not LIKELIHOODS[self.decoder].whole:
+            return dequantise(x, self.levels, stream, dtype)
+        return x.astype(dtype)
+
+    def encode(self, params, stats, x):
+        """mu and log_var of q(z | x), each [B, Z], for x [B, D] as the decoder speaks of it: levels, numbers in [0, 1),
+        real numbers or bits. Raises as `check_array` does."""
+        x = check_array(x, "x", (None, len(stats["centre"])))
+        return self._encode(params, stats, x.astype(stats["centre"].dtype))
+
+    def _encode(self, params, stats, x):
+        _, apply = self._nets(x.shape[1])[0]
+        return apply(params["encoder"], (x - stats["centre"]) / stats["scale"])
+
+    def decode(self, params, stats, z):
+        """The parameters of p(x | z), each [B, D]."""
+        _, apply = self._nets(len(stats["centre"]))[1]
+        heads = apply(params["decoder"], z)
+        return LIKELIHOODS[self.decoder].law(self, stats["centre"], stats["scale"], *heads)
+
+    def _bound(self, f, params, stats, x, eps):
+        return f(x, eps, lambda x: self._encode(params, stats, x), lambda z: self.decode(params, stats, z),
+                 log_prob=LIKELIHOODS[self.decoder].log_prob)
+
+    def bins(self, D):
+        """What turns the log density of dequantised data into a bound on the log probability of their levels."""
+        return D * math.log(self.levels) if self.levels and not LIKELIHOODS[self.decoder].whole else 0
+
+    def loss(self, params, stats, batch, stream):
+        """beta KL - log p(x | z) in nats, a mean over the batch, and both terms."""
+        x   = self.seen(batch["x"], stream("x"), stats["centre"].dtype)
+        eps = stream("eps").normal((len(x), self.latent), dtype=x.dtype)
+        log_p, kl = self._bound(vae.terms, params, stats, x, eps)
+        log_p, kl = xp.mean(log_p), xp.mean(kl)
+        return self.beta * kl - log_p, (stats, {"reconstruction": log_p, "KL": kl})
+
+    def evaluate(self, params, stats, batch, stream, draws=1):
+        """Of each example [B], in nats: the ELBO at one z, its terms, and the importance-weighted bound of `draws`.
+        Raises as `check_array` does, and ValueError where levels are expected and x holds something else."""
+        x     = _checked(batch["x"], stats, 2 if self._static else self.levels)
+        x     = self.seen(x, stream("x"), stats["centre"].dtype)
+        eps   = stream("eps").normal((draws, len(x), self.latent), dtype=x.dtype)
+        bins  = self.bins(x.shape[1])
+        log_p, kl = self._bound(vae.terms, params, stats, x, eps[0])
+        values = {"ELBO": log_p - kl - bins, "reconstruction": log_p - bins, "KL": kl}
+        if draws > 1:
+            bound = self._bound(vae.importance_bound, params, stats, x, eps)
+            values[f"importance-weighted bound, {draws} draws"] = bound - bins
+        return values
+
+    def sample(self, params, stats, stream, n):
+        """n examples [n, D] of p(x | z), z of the prior: levels, or real numbers where the data are."""
+        z = stream("z").normal((n, self.latent), dtype=stats["centre"].dtype)
+        x = LIKELIHOODS[self.decoder].draw(stream("x"), *self.decode(params, stats, z))
+        if not self.levels:
+            return x
+        return x.astype(xp.int64) if LIKELIHOODS[self.decoder].whole else quantise(x, self.levels)
+
+    def means(self, params, stats, z):
+        """The mean of p(x | z), for a picture [B, D]."""
+        return LIKELIHOODS[self.decoder].mean(*self.decode(params, stats, z))
+
+    def pictures(self, params, stats, batch, stream):
+        """Images in [0, 1] of what was learned: reconstructions below the data, means of samples, the latent plane."""
+        x     = self.seen(batch["x"], stream("x"), stats["centre"].dtype)
+        shown = x / (self.levels - 1) if self.decoder == "logistic" else x
+        mu, _ = self._encode(params, stats, x)
+        found = {"reconstructions": xp.stack([shown, self.means(params, stats, mu)], axis=1),
+                 "means": self.means(params, stats, stream("z").normal((64, self.latent), dtype=x.dtype))}
+        if self.latent == 2:
+            found["latent"] = self.means(params, stats, vae.latent_grid(20).astype(x.dtype))
+        return found
+
+
+# ---- without a prior -------------------------------------------------------------------------------------------------
+class Kind(NamedTuple):
+    code: str               # the activation that gives the code
+    loss: Callable          # model, x, stream, (encode, decode), such a pair for each layer -> error and penalty
+
+
+AUTOENCODERS = {
+    "plain":       Kind("linear",  lambda m, x, stream, net, layers: (plain.squared_error(x, *net), 0)),
+    "denoising":   Kind("linear",  lambda m, x, stream, net, layers:
+                                   (plain.denoising_error(x, m.strength * stream.normal(x.shape, x.dtype), *net), 0)),
+    "sparse":      Kind("sigmoid", lambda m, x, stream, net, layers:
+                                   (plain.squared_error(x, *net), m.strength * plain.sparsity(net[0](x), m.rho))),
+    "contractive": Kind("linear",  lambda m, x, stream, net, layers:
+                                   (plain.squared_error(x, *net), m.strength * plain.contraction(x, net[0]))),
+    "stacked":     Kind("linear",  lambda m, x, stream, net, layers: (plain.stacked_error(x, layers), 0)),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Autoencoder(Descent):
+    """Autoencoder without a prior: fully connected, trained by the squared error of an example, in the data's units or,
+    where they are whole levels, in units of the greatest.
+
+    params are {"encoder", "decoder"}, lists of affine maps; stats are the centre [D] of the data.
+    """
+    kind:       str   = hyper("plain",    Choice(AUTOENCODERS), "what is learned besides, or instead")
+    latent:     int   = hyper(16,         Count,                "numbers in the code")
+    hidden:     tuple = hyper((128,),     Sizes,                "sizes of the encoder's hidden layers, from x on")
+    activation: str   = hyper("softplus", Choice(ACTIVATIONS),  "between the layers")
+    strength:   float = hyper(0.1,        NonNegative,          "of the denoising one's noise its deviation, of the "
+                                                                "sparse and the contractive one's penalty its weight")
+    rho:        float = hyper(0.1,        Fraction,             "mean of each number of the sparse one's code")
+    levels:     int   = hyper(None,       Levels,               "of the data, where they do not say it themselves")
+
+    criterion, higher = "squared error", False
+
+    def view(self, data, stream):
+        return data.with_levels(self.levels) if self.levels else data
+
+    def init(self, stream, example):
+        x      = self.seen(example["x"], "float32")
+        sizes  = (x.shape[1], *self.hidden, self.latent)
+        params = {name: mlp(way, self.activation)[0](stream(name))
+                  for name, way in (("encoder", sizes), ("decoder", sizes[::-1]))}
+        return params, {"centre": xp.mean(x, axis=0)}
+
+    def seen(self, x, dtype):
+        return x.astype(dtype) / (self.levels - 1 if self.levels else 1)
+
+    def layers(self, params, stats):
+        """(encode, decode) of each layer, from x to the code."""
+        inside, code = (ACTIVATIONS[name][0] for name in (self.activation, AUTOENCODERS[self.kind].code))
+        pairs = list(zip(params["encoder"], params["decoder"][::-1]))
+
+        def pair(i, down, up):
+            shift = stats["centre"] if i == 0 else 0
+            after = code if i == len(pairs) - 1 else inside
+            back  = inside if i else (lambda x: x)
+            return (lambda x: after(affine(x - shift, down["W"], down["b"])),
+                    lambda h: back(affine(h, up["W"], up["b"])) + shift)
+        return [pair(i, down, up) for i, (down, up) in enumerate(pairs)]
+
+    def net(self, params, stats):
+        """(encode, decode): all layers, one after the other."""
+        layers = self.layers(params, stats)
+
+        def through(x, steps):
+            for step in steps:
+                x = step(x)
+            return x
+        return (lambda x: through(x, [encode for encode, _ in layers]),
+                lambda h: through(h, [decode for _, decode in layers[::-1]]))
+
+    def loss(self, params, stats, batch, stream):
+        """The error and the penalty, means over the batch, and their sum."""
+        x = self.seen(batch["x"], stats["centre"].dtype)
+        error, penalty = AUTOENCODERS[self.kind].loss(self, x, stream("noise"), self.net(params, stats),
+                                                      self.layers(params, stats))
+        return error + penalty, (stats, {"error": error, "penalty": penalty})
+
+    def evaluate(self, params, stats, batch, stream, draws=1):
+        """The squared error of each example [B]. Raises as the VAE's does."""
+        x = self.seen(_checked(batch["x"], stats, self.levels), stats["centre"].dtype)
+        encode, decode = self.net(params, stats)
+        return {"squared error": per_example((x - decode(encode(x)))**2)}
+
+    def pictures(self, params, stats, batch, stream):
+        """Images in [0, 1]: reconstructions below the data."""
+        x = self.seen(batch["x"], stats["centre"].dtype)
+        encode, decode = self.net(params, stats)
+        return {"reconstructions": xp.stack([x, decode(encode(x))], axis=1)}

@@ -1,0 +1,68 @@
+"""Fully connected networks.   Rumelhart et al. 1986; He et al. 2015 (the start)
+
+    x    input [..., n]        W, b    weights [n, m] and biases [m]        y    output [..., m]
+"""
+import math
+
+from backends import xp
+from scratch.autodiff import sigmoid, softplus
+from scratch.autodiff.tape import primitive
+
+
+def _affine(x, W, b):
+    """x W + b."""
+    y  = x @ W
+    y += b
+    return y
+
+
+def _rows(x):
+    return xp.reshape(x, (-1, x.shape[-1]))
+
+
+def _relu(x):
+    """The positive part of x; its derivative at 0 is 0."""
+    return xp.maximum(x, 0)
+
+
+affine = primitive(_affine, lambda g, y, x, W, b: g @ W.T,
+                            lambda g, y, x, W, b: _rows(x).T @ _rows(g),
+                            lambda g, y, x, W, b: xp.sum(_rows(g), axis=0), keeps="x W",
+                   plain=lambda x, W, b: x @ W + b)
+relu   = primitive(_relu,   lambda g, y, x: g * (y > 0), keeps="y", plain=lambda x: x * (x > 0))
+
+#               what follows an affine map, and the deviation that its weights want, in units of 1 / sqrt(n)
+ACTIVATIONS = {
+    "relu":     (relu,                 math.sqrt(2)),
+    "tanh":     (lambda x: xp.tanh(x), 1),
+    "sigmoid":  (sigmoid,              1),
+    "softplus": (softplus,             math.sqrt(2)),
+    "linear":   (lambda x: x,          1),
+}
+
+
+def linear(n, m, gain=1):
+    """(init, apply) of an affine map: init(stream) draws W with deviation gain / sqrt(n), b = 0, in float32."""
+    def init(stream):
+        return {"W": stream("W").normal((n, m)) * (gain / math.sqrt(n)), "b": xp.zeros(m, dtype="float32")}
+
+    def apply(params, x):
+        return affine(x, params["W"], params["b"])
+    return init, apply
+
+
+def mlp(sizes, activation="relu", heads=1):
+    """(init, apply) of affine maps from sizes[0] to sizes[-1] with an activation between them; the last is there
+    `heads` times, side by side, and apply gives a tuple of as many outputs. params are a list."""
+    act, gain = ACTIVATIONS[activation]
+    hidden = [linear(n, m, gain) for n, m in zip(sizes, sizes[1:-1])]
+    last   = [linear(*sizes[-2:])] * heads
+
+    def init(stream):
+        return [init(stream(i)) for i, (init, _) in enumerate(hidden + last)]
+
+    def apply(params, x):
+        for layer, (_, apply) in zip(params, hidden):
+            x = act(apply(layer, x))
+        return tuple(apply(layer, x) for layer, (_, apply) in zip(params[len(hidden):], last))
+    return init, apply

@@ -1,0 +1,57 @@
+"""Log-probabilities in nats.   Salimans et al. 2017 (the logistic in bins)   derivations: vae
+
+    x          data; what is summed over is all but the first axis        [B, ...]
+    k          whole levels 0 .. levels - 1                               [B, ...]
+"""
+import math
+
+from backends import xp
+from scratch.autodiff import log1mexp, log_sigmoid, sigmoid, softplus
+from scratch.autodiff.rules.elementwise import fit
+from scratch.autodiff.tape import primitive
+
+log_2pi = math.log(2 * math.pi)
+
+
+def gaussian_log_prob(x, mu, log_var):
+    """log N(x; mu, diag e^log_var) [B].                                                      [vae.gaussian_called]"""
+    return -per_example(log_2pi + log_var + ((x - mu) * xp.exp(-log_var / 2))**2) / 2
+
+
+def bernoulli_log_prob(x, logits):
+    """log p(x) [B] of independent bits with P(1) = sigmoid(logits). Between 0 and 1 an x has no probability: what comes
+    out is then minus a cross-entropy.                                                       [vae.bernoulli_called]"""
+    return per_example(log_bernoulli(x, logits))
+
+
+def logistic_log_prob(k, mu, log_s, levels):
+    """log P(k) [B] of independent levels: P(k) is the mass of a logistic law in the bin of k / (levels - 1), of width
+    1 / (levels - 1); the first and the last bin take the tails. mu and s are in units of the whole range.
+
+    sigma(a) - sigma(b) = sigma(a) sigma(-b) (1 - e^(b - a)): no difference of what is nearly equal.
+                                                                                              [vae.logistic_called]"""
+    k     = xp.astype(k, mu.dtype)
+    scale = xp.exp(-log_s)
+    low   = ((k - 0.5) / (levels - 1) - mu) * scale                             # the same number as the `high` of k - 1
+    high  = ((k + 0.5) / (levels - 1) - mu) * scale
+    first, last = k == 0, k == levels - 1
+    width = xp.where(first | last, 1, scale / (levels - 1))
+    return per_example(xp.where(last, 0, log_sigmoid(high)) + xp.where(first, 0, log_sigmoid(-low))
+                       + xp.where(first | last, 0, log1mexp(width)))
+
+
+def per_example(a):
+    """The sum over all but the first axis [B].                                               [vae.gaussian_called]"""
+    return xp.sum(a, axis=tuple(range(1, a.ndim)))
+
+
+def _log_bernoulli(x, logits):
+    """x logits - softplus(logits)."""
+    y  = x * logits
+    y -= softplus(logits)
+    return y
+
+
+log_bernoulli = primitive(_log_bernoulli, lambda g, y, x, l: fit(g * l, x),
+                                          lambda g, y, x, l: fit(g * (x - sigmoid(l)), l), keeps="x l",
+                          plain=lambda x, l: x * l - softplus(l))

@@ -1,0 +1,86 @@
+"""config.json: what a run was asked for, written once, read with care."""
+import dataclasses
+import hashlib
+import json
+import os
+from pathlib import Path
+
+from scratch.data.checks import check_integer
+from scratch.models import MODELS
+
+KEYS    = dict(model=str, data=str, seed=int, steps=int, every=int, hyper=dict, shape=list, levels=(int, type(None)),
+               examples=list, data_hash=str, environment=dict)
+DECIDES = ("model", "seed", "hyper", "shape", "levels", "data_hash")     # what a state is a function of
+LARGEST = 1 << 20
+
+
+class ConfigError(ValueError):
+    """A config.json that is missing, damaged, or of another version; the sentence names it and says what is wrong."""
+
+
+def count(name, n):
+    """n, an integer of at least 1."""
+    return check_integer(n, name, 1)
+
+
+def model(name, hyper, data=None):
+    """The model of these hyper-parameters, with the levels of the data unless told otherwise."""
+    if name not in MODELS:
+        raise ValueError(f"model={name!r} is not known; choose one of {', '.join(MODELS)}.")
+    fields = {field.name for field in dataclasses.fields(MODELS[name].model)}
+    for unknown in set(hyper) - fields:
+        raise ValueError(f"{unknown}={hyper[unknown]!r} is no hyper-parameter of {name}; choose among "
+                         f"{', '.join(sorted(fields))}.")
+    if data is not None and "levels" in fields and hyper.get("levels") is None:
+        hyper = {**hyper, "levels": data.levels}
+    return MODELS[name].model(**{k: tuple(v) if isinstance(v, list) else v for k, v in hyper.items()})
+
+
+def write(folder, config):
+    """config.json, whole or not at all."""
+    temporary = Path(folder) / ".config.json.tmp"
+    temporary.write_text(json.dumps(config, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    os.replace(temporary, Path(folder) / "config.json")
+
+
+def read(folder):
+    """The configuration of a run's folder. Raises ConfigError for what no run wrote."""
+    path = Path(folder) / "config.json"
+    try:
+        if not path.is_file():
+            raise ConfigError(f"{path} is not there; expected the folder of a run, as `scratch train` leaves it.")
+        if path.stat().st_size > LARGEST:
+            raise ConfigError(f"{path} has {path.stat().st_size} bytes; expected at most {LARGEST}.")
+        config = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_once, parse_constant=_no_number)
+    except ConfigError:
+        raise
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror or error}.") from None
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{path} is damaged: {error or 'it is nested too deep'}.") from None
+    if not isinstance(config, dict) or set(config) != set(KEYS):
+        wrong = sorted(set(KEYS) ^ set(config)) if isinstance(config, dict) else [type(config).__name__]
+        raise ConfigError(f"{path} is damaged or of another version: {', '.join(wrong)} missing or not known.")
+    for key, kind in KEYS.items():
+        if not isinstance(config[key], kind) or isinstance(config[key], bool):
+            raise ConfigError(f"{path} is damaged: {key} is {config[key]!r}.")
+    try:
+        model(config["model"], config["hyper"])
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"{path}: {error}") from None
+    return config
+
+
+def fingerprint(config):
+    """SHA-256 of what a state is a function of, besides its step."""
+    return hashlib.sha256(json.dumps({key: config[key] for key in DECIDES}, sort_keys=True).encode()).hexdigest()
+
+
+def _once(pairs):
+    if len(found := dict(pairs)) < len(pairs):
+        raise ValueError("a key stands twice")
+    return found
+
+
+def _no_number(name):
+    raise ValueError(f"{name} is no number of JSON")

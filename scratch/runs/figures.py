@@ -1,0 +1,126 @@
+"""Figures: images in a grid, curves, columns of tables beside each other, lines of text.
+
+Grids are PNGs whose pixels are the data's, plots are SVG in the reader's light or dark colours.
+"""
+import io
+import itertools
+import math
+
+import numpy
+
+from backends import to_host, xp
+from scratch.data import quantise
+
+INK, GREY, BLUE, ORANGE = "#010203", "#8d99a1", "#3b8ec2", "#e07b39"    # INK: whatever the reader's text has
+SCHEME = ("<style>svg { color: #1b262c } @media (prefers-color-scheme: dark) { svg { color: #dfe6ea } }"
+          "text { font-family: system-ui, sans-serif !important }</style>")
+
+
+def image_grid(x, data):
+    """Images [n, D], or pairs [n, 2, D] one above the other, as a PNG: apart by a line that one sees through, a high
+    value in ink where they are grey, each pixel as large as fits into 480."""
+    import matplotlib.image
+    columns = max(8, math.isqrt(len(x)))
+    if x.ndim == 3:
+        columns = min(8, len(x))
+        x       = x[:len(x) // columns * columns].reshape(-1, columns, *x.shape[1:]).swapaxes(1, 2)
+        x       = x.reshape(-1, x.shape[-1])
+    else:
+        columns = math.ceil(len(x) / math.ceil(len(x) / columns))
+    rows, (h, w) = math.ceil(len(x) / columns), data.shape[:2]
+    low, high    = (0, 1) if data.levels else (float(f(data.train["x"])) for f in (xp.min, xp.max))
+    if x.dtype.kind in "iu":
+        high = data.levels - 1
+    x    = numpy.clip((x - low) / ((high - low) or 1), 0, 1).reshape(len(x), h, w, -1)
+    grid = numpy.zeros((rows * columns, h + 1, w + 1, 4))
+    grid[:len(x), :h, :w, :3] = x if x.shape[-1] == 3 else 1 - x.mean(-1, keepdims=True)
+    grid[:len(x), :h, :w, 3]  = 1
+    grid   = grid.reshape(rows, columns, h + 1, w + 1, 4).swapaxes(1, 2).reshape(rows * (h + 1), columns * (w + 1), 4)
+    times  = max(1, 480 // grid.shape[1])
+    buffer = io.BytesIO()
+    matplotlib.image.imsave(buffer, (255 * grid[:-1, :-1] + 0.5).astype("uint8").repeat(times, 0).repeat(times, 1))
+    return buffer.getvalue()
+
+
+def text_lines(x, data):
+    """A line for each window, of pairs two."""
+    k = x if x.dtype.kind in "iu" else to_host(quantise(xp.asarray(x), data.levels))
+    return "\n".join("".join(data.symbols[i] for i in row).replace("\n", "↵") for row in k.reshape(-1, k.shape[-1]))
+
+
+def planes(opened, name, data, learned, components):
+    """Data and what was learned beside each other, for each pair of the first three columns; with the density of an
+    opened run."""
+    pairs = list(itertools.combinations(range(min(data.shape[1], 3)), 2))
+    low, high = _range(data)
+
+    def draw(figure):
+        for place, ((i, j), (title, x)) in enumerate(itertools.product(pairs, (("data", data), (name, learned))), 1):
+            axes = figure.add_subplot(len(pairs), 2, place, title=title, xlim=(low[i], high[i]), ylim=(low[j], high[j]),
+                                      **dict(xlabel=f"column {i}", ylabel=f"column {j}") if len(pairs) > 1 else {})
+            axes.set_aspect("equal" if 1/4 < (high[i] - low[i]) / (high[j] - low[j]) < 4 else "auto")
+            axes.scatter(x[:, i], x[:, j], s=2, color=BLUE if x is learned else GREY, alpha=0.6, rasterized=True)
+            if x is learned and opened:
+                a, b = (numpy.linspace(low[c], high[c], 160) for c in (0, 1))
+                p    = _p(opened, numpy.stack(numpy.meshgrid(a, b), axis=-1).reshape(-1, 2), data.dtype)
+                most = numpy.sort(p)[::-1]
+                mass = numpy.searchsorted(most.cumsum() / most.sum(), (0.1, 0.3, 0.5, 0.7, 0.9))
+                axes.contour(a, b, p.reshape(160, 160), levels=numpy.unique(most[mass]), colors=ORANGE, linewidths=1)
+            if x is learned and components is not None:
+                axes.plot(components[:, i], components[:, j], "x", color=INK, markersize=5)
+    return plot(draw, (8, 4 * len(pairs)))
+
+
+def histogram(opened, name, data, learned, _):
+    """Histograms of one column, with the density of an opened run."""
+    low, high = (float(end[0]) for end in _range(data))
+
+    def draw(figure):
+        axes = figure.add_subplot()
+        axes.hist([data[:, 0], learned[:, 0]], bins=numpy.linspace(low, high, 40), density=True, color=(GREY, BLUE),
+                  label=["data", name])
+        if opened:
+            a = numpy.linspace(low, high, 500)
+            axes.plot(a, _p(opened, a[:, None], data.dtype), color=ORANGE, label="learned density")
+        axes.legend()
+    return plot(draw, (8, 4))
+
+
+def _range(x):
+    low, high = x.min(0).astype(float), x.max(0).astype(float)
+    margin    = numpy.where(high > low, (high - low) / 10, 1)
+    return low - margin, high + margin
+
+
+def _p(opened, x, dtype):
+    """The learned density at points [n, D]."""
+    return numpy.exp(to_host(opened.model.log_prob(*opened.weights, xp.asarray(x.astype(dtype)))).astype(float))
+
+
+def plot(draw, size=(4.4, 2.9)):
+    """What draw(figure) draws, as SVG in the reader's light or dark colours."""
+    import matplotlib
+    from matplotlib.figure import Figure
+    ink = {f"{part}color": INK for part in ("text.", "axes.edge", "axes.label", "xtick.", "ytick.")}
+    with matplotlib.rc_context({**ink, "svg.fonttype": "none", "svg.hashsalt": "scratch", "font.size": 9,
+                                "axes.spines.top": False, "axes.spines.right": False, "legend.framealpha": 0,
+                                "text.parse_math": False}):
+        figure, buffer = Figure(figsize=size, layout="constrained"), io.StringIO()
+        draw(figure)
+        figure.savefig(buffer, format="svg", transparent=True, dpi=200, bbox_inches="tight", metadata={"Date": None})
+    return buffer.getvalue().replace(INK, "currentColor").replace("<defs>", SCHEME + "<defs>", 1)
+
+
+def smoothed(steps, values, window):
+    """Both, a mean over each `window` of them."""
+    return [[float(numpy.mean(a[i:i + window])) for i in range(0, len(a), window)] for a in (steps, values)]
+
+
+def frame(axes, lines):
+    """Limits that show what comes after the first twentieth of the steps: what a start looks like would hide it."""
+    later = [y for line in lines for x, y in zip(*line) if x >= line[0][-1] / 20 and math.isfinite(y)]
+    if later and max(later) > min(later):
+        margin = (max(later) - min(later)) / 20
+        axes.set_ylim(min(later) - margin, max(later) + margin)
+    axes.set_xlabel("step")
+    axes.xaxis.get_major_locator().set_params(integer=True)

@@ -1,0 +1,386 @@
+"""Pages: what a person sees of a run. Its report, a picture of each checkpoint, and several runs side by side.
+
+    report.html                 all on one page that needs no other file, in the reader's light or dark colours
+    learning-*.svg              a curve each
+    samples.png, .svg or .txt   what it draws: images, columns of a table, text; so are the other pictures
+"""
+import base64
+import contextlib
+import html
+import itertools
+import json
+import math
+import shlex
+from pathlib import Path
+
+import numpy
+
+from backends import to_host
+from scratch.data import PARTS, bits_per_dim
+from scratch.models import MODELS
+from scratch.runs import config as configs
+from scratch.runs.baselines import BITS, NATS, baselines, levels_seen, seen
+from scratch.runs.figures import (BLUE, INK, ORANGE, frame, histogram, image_grid, planes, plot, smoothed, text_lines)
+
+#   criterion           the same of a batch that it trains on, from a line of metrics.jsonl; None where that is another
+CRITERIA = {
+    "log-likelihood":   lambda model, D, m: m["log_lik"],
+    "ELBO":             lambda model, D, m: m["reconstruction"] - m["KL"] - model.bins(D),
+    "squared error":    lambda model, D, m: None if model.kind in ("denoising", "stacked") else m["error"],
+}
+CAPTIONS = {
+    "samples":          "Samples: what it draws.",
+    "data":             "Training data, for comparison.",
+    "reconstructions":  "Test data, and below each what comes back from its code.",
+    "components":       "The means of the components.",
+    "means":            "Means of p(x | z) for codes z of the prior: samples without the noise of single pixels.",
+    "latent":           "The plane of codes: the mean for each of 20 x 20 quantiles of the prior.",
+    "density":          " Lines: the learned density, around 10, 30, 50, 70 and 90 % of its mass.",
+    "crosses":          " Crosses: the means of the components.",
+}
+
+
+# ---- the pages -------------------------------------------------------------------------------------------------------
+def report(opened, results):
+    """Write report.html into the folder of an opened run (its best state), and the pictures that it shows.
+
+    results are those of runs.held_out: {part: {"n", figure: (mean, standard error)}}. All is a pure function of them,
+    the state and metrics.jsonl.
+    """
+    config, data, entry = opened.config, opened.data, MODELS[opened.config["model"]]
+    lines  = _lines(opened.folder)
+    last   = lines[-1]["step"] if lines else opened.state.step
+    folder = _e(shlex.quote(str(opened.folder)))
+    title  = f"{entry.title.split(':')[0]}: {Path(config['data']).name}"
+    kind   = "characters" if data.symbols else "pixels" if _is_image(data) else "columns"
+    shape  = " &times; ".join(map(str, data.shape))
+    levels = f" of {data.levels} levels" if data.levels else ""
+    _write(opened.folder / "report.html", title,
+           f"<h1>{_e(title)}</h1><p class=soft>{_e(entry.paper)}</p>",
+           f"<p>It learned {config['examples'][0]} examples of {shape} {kind}{levels}, in "
+           f"{last} steps. Shown is its best state by the validation split: step {opened.state.step} of {last}.</p>",
+           _headline(opened, results), _learning(opened, results, lines), _pictures(opened), _figures(opened, results),
+           "<h2>What it rests on</h2><p>Its mathematics is executed: each line of its derivations is compared with the "
+           f"one before it, and the last with this code.</p><pre>scratch check {_e(entry.derivations)}</pre>",
+           f"<h2>How to go on</h2><pre>scratch resume   {folder} --steps {2 * max(last, config['steps'])}\n"
+           f"scratch sample   {folder}\nscratch evaluate {folder}</pre>",
+           "<h2>What was asked for</h2><details><summary>and on what it ran</summary>",
+           _table([(_e(key), _e(value)) for key, value in _flat(config).items()]), "</details>")
+
+
+def snapshot(opened, path):
+    """A PNG of 8 x 8 images that the state draws, from the same stream at every step; of test data and, below each, its
+    reconstruction where a model draws nothing."""
+    model, stream = opened.model, opened.stream("show")
+    if hasattr(model, "sample"):
+        x = model.sample(*opened.weights, stream("samples"), 64)
+    else:
+        x = model.pictures(*opened.weights, {"x": opened.data.test["x"][:32]}, stream("pictures"))["reconstructions"]
+    Path(path).write_bytes(image_grid(to_host(x), seen(opened)))
+
+
+def side_by_side(folders, out):
+    """Write the page `out` that shows several runs, a column each; gives its path. Only their folders are read. Raises
+    ConfigError for one that is no run, or that is damaged."""
+    runs  = {str(folder): (configs.read(folder), _results(folder), _lines(folder)) for folder in folders}
+    flat  = [_flat(config) for config, *_ in runs.values()]
+    head  = ("", *map(_e, runs))
+    asked = {key: [str(each.get(key, "–")) for each in flat] for key in dict.fromkeys(itertools.chain(*flat))}
+    same, differs = ([(_e(key), *map(_e, values)) for key, values in asked.items() if (len(set(values)) > 1) == differ]
+                     for differ in (False, True))
+    _write(Path(out), "Runs side by side", "<h1>Runs side by side</h1>",
+           "<h2>What differs</h2>", _table(differs, head),
+           "<h2>Held-out figures</h2>", _table(_compared(runs), head),
+           "<p class=soft>In bold the best of those that can be compared: of the same data, seen in the same way.</p>",
+           "<h2>Validation</h2>", *_validations(runs), "<h2>What they draw</h2>", _table(_drawings(runs), head),
+           "<h2>What is the same</h2><details><summary>of what was asked for, and what it ran on</summary>",
+           _table(same, head), "</details>")
+    return Path(out)
+
+
+# ---- the headline, and what it is to be compared with ----------------------------------------------------------------
+def _in_words(config, results, value=None):
+    """The criterion on held-out data, or another value of it, as it is shown: number, standard error and unit. Of
+    dequantised data a bound on the log probability of their levels."""
+    criterion = MODELS[config["model"]].model.criterion
+    if BITS not in (results or {}).get("test", {}):
+        return *(results["test"][criterion] if value is None else (value, 0)), criterion
+    (mean, error), bits = results["test"][criterion], results["test"][BITS]
+    D     = math.prod(config["shape"])
+    value = mean if value is None else value
+    if levels_seen(config) in (None, 2):
+        return value - mean - bits[0] * D * math.log(2), error, NATS
+    return bits[0] + bits_per_dim(value - mean, D), bits[1], BITS
+
+
+def _headline(opened, results):
+    config, criterion, held = opened.config, opened.model.criterion, results["test"]
+    value, error, unit = _in_words(config, results)
+    words = f"{unit}, {_n(-value * math.log(2) * math.prod(config['shape']))} {NATS}" if unit == BITS else unit
+    rows = [*baselines(opened, unit).items(), ("This model", value)]
+    if "true log-likelihood" in held and unit in (BITS, NATS):
+        rows.append(("The truth", _in_words(config, results, held["true log-likelihood"][0])[0]))
+    cost = [-v if unit == NATS else v for _, v in rows]
+    most = max(cost) or 1 if levels_seen(config) or unit != NATS else math.inf      # a density's 0 is that of its units
+    bars = "".join(f"<tr{' class=this' * (what == 'This model')}><td>{_e(what)}<td class=number>{_n(v)}"
+                   f"<td class=bar><i style='width:{100 * c / most:.1f}%'></i>" for (what, v), c in zip(rows, cost))
+    note = ("The data are whole numbers k. Noise u in [0, 1) was added, and it learned the density of (k + u) / "
+            f"{config['levels']}: its bits bound those of the levels from above." if _dequantised(opened) else "")
+    return (f"<section><div><p class=big>{_n(value)} <small>&plusmn; {_n(error, value)}</small></p>"
+            f"<p>{words}{f' ({criterion})' * (unit != criterion)}, on {held['n']} held-out examples. "
+            f"{'Higher' if unit == NATS else 'Lower'} is better.</p></div><table class=bars>{bars}</table></section>"
+            f"<p class=soft>{note}</p>")
+
+
+def _dequantised(opened):
+    return opened.data.levels and opened.data.train["x"].dtype.kind == "f"
+
+
+def _figures(opened, results):
+    parts = {part: results[part] for part in PARTS if part in results}
+    nats  = "" if BITS not in results["test"] else ", nats of density" if _dequantised(opened) else ", nats"
+    rows  = [(_e(name if name in ("n", BITS) else name + nats), *(_cell(each.get(name)) for each in parts.values()))
+             for name in dict.fromkeys(itertools.chain(*parts.values()))]
+    words = {"train": "training", "valid": "validation", "test": "test (held out)"}
+    return ("<h2>All figures</h2>" + _table(rows, ("", *map(words.get, parts)))
+            + "<p class=soft>Means over the examples, and their standard errors.</p>")
+
+
+# ---- curves ----------------------------------------------------------------------------------------------------------
+def _learning(opened, results, lines):
+    """A curve of the criterion, in training and validation, and of every other number that was written down."""
+    criterion, chosen = opened.model.criterion, opened.state.step
+    D, window = math.prod(opened.config["shape"]), math.ceil(len(lines) / 250)
+    valid     = numpy.array([(line["step"], line["validation"]) for line in lines if "validation" in line]).T
+    curves    = {criterion: []}
+    with contextlib.suppress(KeyError, AttributeError):
+        curves[criterion] = [CRITERIA[criterion](opened.model, D, line) for line in lines]
+    for name in dict.fromkeys(itertools.chain(*lines)):
+        values = [line.get(name, math.nan) for line in lines]
+        if name not in ("step", "validation") and len(set(values)) > 1 and values not in curves.values():
+            curves[name] = values
+
+    def drawn(name, values):
+        def draw(figure):
+            axes  = figure.add_subplot(title=name)
+            steps = [line["step"] for line in lines]
+            shown = [] if not values or None in values else [smoothed(steps, values, window)]
+            for line in shown:
+                axes.plot(*line, color=BLUE, label="training")
+            if name == criterion and len(valid):
+                shown.append(valid)
+                axes.plot(*valid, "o-", color=ORANGE, markersize=3, linewidth=1, label="validation")
+                axes.legend()
+            axes.axvline(chosen, color=INK, linewidth=0.8, linestyle=":")
+            frame(axes, shown)
+        return _file(opened, f"learning-{name.replace(' ', '-')}.svg", plot(draw))
+    figures = "".join(drawn(name, values) for name, values in curves.items())
+    note    = ("Dotted: the chosen step."
+               + f" A point of a training curve is the mean of {window} steps." * (window > 1)
+               + " Validation is that of the averaged weights." * bool(opened.config["hyper"].get("ema")))
+    after   = ""
+    if len(valid) and chosen in valid[0]:
+        (last, end), best = valid[:, -1], valid[1][valid[0] == chosen][0]
+        error = results["valid"][criterion][1]
+        why   = "it began to learn its examples by heart (overfitting)" if abs(best - end) > error else \
+                f"less than the standard error of a validation, {_n(error)}"
+        after = f"The validation was best at step {chosen}, {_n(best)}" + (
+            f"; until step {last:.0f} it got worse by {_n(abs(best - end))}: {why}." if last > chosen else
+            ", the last." if opened.about.get("done") else ", the last: more steps may help.")
+    return f"<h2>How it learned</h2><p>{after}</p><div class=grid>{figures}</div><p class=soft>{note}</p>"
+
+
+# ---- pictures --------------------------------------------------------------------------------------------------------
+def _is_image(data):
+    return len(data.shape) in (2, 3)
+
+
+def _pictures(opened):
+    """What it draws beside the data, and what else it has to show."""
+    model, weights, data, stream = opened.model, opened.weights, seen(opened), opened.stream("show")
+    n, pairs = (64, 32) if _is_image(data) else (8, 8) if data.symbols else (2000, 2000)
+    shown    = {}
+    if hasattr(model, "sample"):
+        shown = {"samples": model.sample(*weights, stream("samples"), n), "data": data.train["x"][:n]}
+    shown |= model.pictures(*weights, {name: a[:pairs] for name, a in opened.data.test.items()}, stream("pictures"))
+    shown = {name: to_host(x) for name, x in shown.items()}
+    if _is_image(data):
+        figures = [_file(opened, f"{name}.png", image_grid(x, data), CAPTIONS[name]) for name, x in shown.items()]
+    elif data.symbols:
+        figures = [_file(opened, f"{name}.txt", text_lines(x, data), CAPTIONS[name]) for name, x in shown.items()
+                   if name in ("samples", "data", "reconstructions")]
+    else:
+        name    = "samples" if "samples" in shown else "reconstructions"
+        beside  = (shown["data"], shown[name]) if "samples" in shown else shown[name].swapaxes(0, 1)
+        lines   = data.shape[0] < 3 and hasattr(model, "log_prob") and model.criterion == "log-likelihood"
+        crosses = shown.get("components") if data.shape[0] > 1 else None
+        svg     = (planes if data.shape[0] > 1 else histogram)(opened if lines else None, name, *beside, crosses)
+        figures = [_file(opened, f"{name}.svg", svg, f"Data and {name}." + CAPTIONS["density"] * lines
+                         * (data.shape[0] == 2) + CAPTIONS["crosses"] * (crosses is not None))]
+    return f"<h2>What it {'draws' if 'samples' in shown else 'gives back'}</h2>" \
+           f"<div{' class=grid' * _is_image(data)}>{''.join(figures)}</div>"
+
+
+# ---- several runs ----------------------------------------------------------------------------------------------------
+def _compared(runs):
+    """Rows of held-out figures: the criterion in words, in bold the best of what can be compared; then all."""
+    words  = {name: _in_words(config, results) for name, (config, results, _) in runs.items() if results}
+    def way(config, unit):
+        return config["data_hash"], unit, levels_seen(config) == 2 and config["hyper"].get("binarise")
+    ways   = {name: way(runs[name][0], unit) for name, (*_, unit) in words.items()}
+    groups = [[name for name in ways if ways[name] == way] for way in set(ways.values())]
+    best   = [(max if words[names[0]][2] == NATS else min)(names, key=lambda name: words[name][0])
+              for names in groups if len(names) > 1]
+
+    def cell(name, unit):
+        shown = _cell(words[name][:2] if name in words and words[name][2] == unit else None)
+        return f"<b>{shown}</b>" if name in best and words[name][2] == unit else shown
+    tests = [(results or {}).get("test", {}) for _, results, _ in runs.values()]
+    units = list(dict.fromkeys(unit for *_, unit in words.values()))
+    return ([("steps", *(lines[-1]["step"] if lines else 0 for *_, lines in runs.values()))]
+            + [(_e(unit), *(cell(name, unit) for name in runs)) for unit in units]
+            + [(_e(figure), *(_cell(test.get(figure)) for test in tests))
+               for figure in dict.fromkeys(itertools.chain(*tests)) if figure not in ("n", BITS, *units)])
+
+
+def _validations(runs):
+    """The validation of all over the steps, a figure for each unit."""
+    curves = {}
+    for name, (config, results, lines) in runs.items():
+        points = [(line["step"], *_in_words(config, results, line["validation"]))
+                  for line in lines if "validation" in line]
+        for unit in {point[3] for point in points}:
+            curves.setdefault(unit, {})[name] = [[point[i] for point in points] for i in (0, 1)]
+
+    def draw(figure):
+        axes = figure.add_subplot(title=unit)
+        for name, line in lines.items():
+            axes.plot(*line, "o-", markersize=3, label=name)
+        frame(axes, list(lines.values()))
+        axes.legend()
+    for unit, lines in curves.items():
+        yield _figure("svg", plot(draw, (7, 3.5)).encode())
+
+
+def _drawings(runs):
+    """Rows of the pictures that the folders hold."""
+    def cell(folder, name):
+        for path in (Path(folder) / f"{name}.{kind}" for kind in KINDS):
+            if path.is_file():
+                return _figure(path.suffix[1:], path.read_bytes(), grey=len(runs[folder][0]["shape"]) < 3)
+        return "–"
+    rows = [(name, *(cell(folder, name) for folder in runs))
+            for name in ("samples", "reconstructions", "components", "means", "latent")]
+    return [row for row in rows if set(row[1:]) != {"–"}]
+
+
+# ---- what a folder holds, and text -----------------------------------------------------------------------------------
+def _lines(folder):
+    """The lines of metrics.jsonl; a last one that is still being written is left out."""
+    path = Path(folder) / "metrics.jsonl"
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    return [_json(path, line) for line in text[:text.rfind("\n") + 1].splitlines()]
+
+
+def _results(folder):
+    """What results.json says; None where a run has not come to its end."""
+    path = Path(folder) / "results.json"
+    return _json(path, path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def _json(path, text):
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise configs.ConfigError(f"{path} is damaged: {error}.") from None
+
+
+def _flat(config):
+    """{"model": ..., "latent": ..., "numpy": ...}: what stands in the inner dicts too."""
+    inner = ("hyper", "environment")
+    return {key: value for key, value in config.items() if key not in inner} | config["hyper"] | config["environment"]
+
+
+def _e(value):
+    return html.escape(str(value))
+
+
+def _n(value, like=None):
+    """With four digits, or as many decimals as `like` has so."""
+    size = abs(value if like is None else like)
+    return f"{value:.{3 - math.floor(math.log10(size)) if 1e-3 < size < 1e4 else 4}f}".replace("-", "&minus;")
+
+
+def _cell(figure):
+    if not isinstance(figure, (list, tuple)):
+        return "–" if figure is None else str(figure)
+    return _n(figure[0]) + (f" <span class=soft>&plusmn; {_n(*figure[::-1])}</span>" if figure[1] else "")
+
+
+def _table(rows, head=()):
+    rows = ["".join(f"<td>{cell}" for cell in row) for row in rows]
+    head = "<tr>" + "".join(f"<th>{cell}" for cell in head) if head else ""
+    return f"<div class=scroll><table>{head}<tr>{'<tr>'.join(rows)}</table></div>"
+
+
+KINDS = {"png": "image/png", "svg": "image/svg+xml", "txt": "text/plain"}
+
+
+def _file(opened, name, content, caption=""):
+    """The content in the folder of the run, and as a figure of its page."""
+    content = content if isinstance(content, bytes) else content.encode()
+    (opened.folder / name).write_bytes(content)
+    return _figure(name.rpartition(".")[2], content, caption, grey=len(opened.data.shape) < 3)
+
+
+def _figure(kind, content, caption="", grey=False):
+    shown = f"<pre>{_e(content.decode())}</pre>" if kind == "txt" else (
+        f"<img class='{kind}{' ink' * grey}' alt='{_e(caption)}' "
+        f"src='data:{KINDS[kind]};base64,{base64.b64encode(content).decode()}'>")
+    return f"<figure>{shown}<figcaption>{_e(caption)}</figcaption></figure>"
+
+
+def _write(path, title, *body):
+    head = ("<!doctype html>\n<html lang=en><meta charset=utf-8>"
+            f"<meta name=viewport content='width=device-width, initial-scale=1'><title>{_e(title)}</title>")
+    path.write_text("\n".join([head, f"<style>{STYLE}</style>", *body, "</html>\n"]), "utf-8", errors="replace")
+
+
+STYLE = """
+:root { color-scheme: light dark; --ink: #1b262c; --soft: #5c6b73; --line: #dfe5e8; --ground: #fff; --blue: #3b8ec2 }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #dfe6ea; --soft: #93a1a9; --line: #313c42; --ground: #12181b }
+  img.png.ink { filter: invert(0.93) }
+}
+body { font: 16px/1.55 system-ui, sans-serif; color: var(--ink); background: var(--ground); max-width: 60rem;
+       margin: 2.5rem auto; padding: 0 1.25rem; overflow-wrap: anywhere }
+h1 { font-size: 1.9rem; line-height: 1.2; letter-spacing: -.02em; margin: 0 }
+h2 { font-size: 1.2rem; margin: 2.75rem 0 .75rem }
+p { margin: .4rem 0; max-width: 42rem }
+small, .soft, figcaption { color: var(--soft); font-size: .9rem }
+.big { font-size: 3rem; font-weight: 650; line-height: 1.1; letter-spacing: -.03em; white-space: nowrap }
+.big small { font-size: 1.1rem; font-weight: 400; letter-spacing: 0 }
+section { display: grid; grid-template-columns: 1fr 1.4fr; gap: 1rem 2.5rem; align-items: center; margin: 2rem 0 1rem }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; overflow-wrap: normal }
+th, td { text-align: left; vertical-align: top; padding: .35rem 1.25rem .35rem 0; border-bottom: 1px solid var(--line) }
+th { font-weight: 600; font-size: .9rem }
+.scroll td { max-width: 15rem; overflow-wrap: break-word }
+.scroll { overflow-x: auto }
+.bars { width: 100% }
+.bars td { border: 0; padding: .2rem .75rem .2rem 0 }
+.bars .number { text-align: right; white-space: nowrap }
+.bars .bar { width: 45%; padding: .5rem 0 0 }
+.bar i { display: block; height: .8rem; border-radius: 2px; background: var(--line) }
+.this { font-weight: 650 }
+.this i { background: var(--blue) }
+.grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(21rem, 100%), 1fr)); gap: 1.75rem 2rem }
+figure { margin: 0; min-width: 0 }
+figcaption { margin-top: .4rem }
+td figure { min-width: 10rem; max-width: 24rem }
+img { display: block; width: 100%; height: auto }
+img.png { image-rendering: pixelated }
+pre { background: color-mix(in srgb, var(--line) 45%, transparent); border-radius: 6px; padding: .75rem 1rem;
+      overflow-x: auto; font-size: .85rem }
+summary { cursor: pointer; margin-bottom: .75rem }
+@media (max-width: 40rem) { section { grid-template-columns: 1fr } th, td { font-size: .85rem; padding-right: .75rem } }
+"""
