@@ -45,12 +45,19 @@ class Layout:
         return trees.build(self.structure, [xp.reshape(flat[a:a + math.prod(shape)], shape)
                                             for a, shape in zip(self.starts, self.shapes)])
 
-    def pack(self, tree, flat=None):
-        """The leaves of a tree, copied into a buffer, 0 between them."""
-        flat = xp.zeros(self.size, dtype=self.dtype) if flat is None else flat
+    def pack(self, tree):
+        """The leaves of a tree, copied into a new buffer, 0 between them."""
+        flat = xp.zeros(self.size, dtype=self.dtype)
         for a, leaf in zip(self.starts, trees.leaves(tree)):
             flat[a:a + leaf.size] = xp.reshape(leaf, (-1,))
         return flat
+
+    def parts(self, tree):
+        """(start, end, elements) of each leaf; of all in one, as `pack` puts them, where one block holds them: a copy
+        costs less than a call on each."""
+        if self.size <= backend().block:
+            return [(0, self.size, self.pack(tree))]
+        return [(a, a + leaf.size, xp.reshape(leaf, (-1,))) for a, leaf in zip(self.starts, trees.leaves(tree))]
 
 
 # ---- the rules as in the papers: p, g, t, lr, moments -> p, moments --------------------------------------------------
@@ -81,19 +88,19 @@ def adam(p, g, t, lr, m, v, beta1=0.9, beta2=0.999, eps=1e-8):
 
 
 def adam_sums(p, g, t, lr, m, v, beta1=0.9, beta2=0.999, eps=1e-8):
-    """Adam in ten passes, all in place: m and v are the sums without the factors 1 - beta, which the learning rate and
-    eps take up; g is used up too."""
+    """Adam in ten passes, in place: m and v are the sums without the factors 1 - beta, which the learning rate and eps
+    take up."""
     c2    = math.sqrt((1 - beta2**t) / (1 - beta2))
     m    *= beta1
     m    += g
     v    *= beta2
-    g    *= g
-    v    += g
-    xp.sqrt(v, out=g)
-    g    += eps * c2
-    xp.divide(m, g, out=g)
-    g    *= lr * (c2 * (1 - beta1) / (1 - beta1**t))
-    p    -= g
+    d     = g * g
+    v    += d
+    xp.sqrt(v, out=d)
+    d    += eps * c2
+    xp.divide(m, d, out=d)
+    d    *= lr * (c2 * (1 - beta1) / (1 - beta1**t))
+    p    -= d
 
 
 def in_place(rule):
@@ -119,19 +126,18 @@ OPTIMISERS = {
 
 
 def step(name, p, g, t, lr, moments):
-    """One step of the optimiser `name`, from the gradient g, in blocks that fit the cache. It consumes everything: p
-    and the moments are updated, g is left undefined."""
+    """One step of the optimiser `name`, from the gradient g, in blocks that fit the cache: p and the moments are
+    updated, g is only read."""
     rule, names = OPTIMISERS[name]
     for a in range(0, p.size, size := backend().block):
         rule(p[a:a + size], g[a:a + size], t, lr, *(moments[n][a:a + size] for n in names))
 
 
-def clip(g, largest):
-    """Scale g, in place, so that its norm is at most `largest`."""
-    size = backend().block
-    norm = xp.sqrt(sum(xp.sum(xp.square(g[a:a + size], dtype="float64"))        # squares of float32 overflow from 2e19
-                       for a in range(0, g.size, size)))
-    g   *= xp.minimum(largest / xp.where(norm > 0, norm, largest), 1).astype(g.dtype)
+def clip(gradient, largest):
+    """The tree `gradient`, scaled where its norm is above `largest`."""
+    norm  = xp.sqrt(sum(xp.sum(xp.square(g, dtype="float64")) for g in trees.leaves(gradient)))  # 2e19^2 is no float32
+    scale = xp.minimum(largest / xp.where(norm > 0, norm, largest), 1)
+    return trees.map(lambda g: g * scale.astype(g.dtype), gradient)
 
 
 def averaged(average, p, t, decay):

@@ -18,7 +18,7 @@ class State(NamedTuple):
     params:  Any                # a tree of arrays: what is learned
     stats:   Any = {}           # a tree of arrays: what is learned without a gradient
     moments: dict = {}          # of the optimiser, and the average of the weights: flat buffers
-    flat:    Any = None         # the buffer that the leaves of params are parts of, and one for the gradient
+    flat:    Any = None         # the buffer that the leaves of params are parts of, and where they lie in it
     metrics: dict = {}          # of the last update, floats
     done:    bool = False       # does the model say that there is nothing more to learn?
 
@@ -94,10 +94,10 @@ class Descent(Model):
     def restore(self, step, params, stats, moments):
         layout = optim.Layout.of(params)
         flat   = layout.pack(params)
-        return State(step, layout.views(flat), stats, moments, (flat, xp.zeros_like(flat)))
+        return State(step, layout.views(flat), stats, moments, (flat, layout))
 
     def weights(self, state):
-        return optim.Layout.of(state.params).views(state.moments["average"]) if self.ema else state.params
+        return state.flat[1].views(state.moments["average"]) if self.ema else state.params
 
     def batches(self, data, stream, start):
         return batches(data, min(self.batch_size, len(data["x"])), stream, start)
@@ -107,11 +107,12 @@ class Descent(Model):
         def loss(params):
             return self.loss(params, state.stats, batch, stream)
         (value, (stats, terms)), gradient = value_and_grad(loss, has_aux=True)(state.params)
-        step, (flat, g), layout = state.step + 1, state.flat, optim.Layout.of(state.params)
-        layout.pack(gradient, g)
         if self.clip:
-            optim.clip(g, self.clip)
-        optim.step(self.optimiser, flat, g, step, self.lr, state.moments)
+            gradient = optim.clip(gradient, self.clip)
+        step, (flat, layout) = state.step + 1, state.flat
+        for a, b, g in layout.parts(gradient):
+            moments = {name: moment[a:b] for name, moment in state.moments.items()}
+            optim.step(self.optimiser, flat[a:b], g, step, self.lr, moments)
         if self.ema:
             optim.averaged(state.moments["average"], flat, step, self.ema)
         return state._replace(step=step, params=layout.views(flat), stats=stats), {"loss": value, **terms}

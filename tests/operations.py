@@ -23,6 +23,7 @@ from backends import xp
 from scratch.autodiff.tape import PRIMITIVES
 from scratch.nets.linear import affine, relu
 from scratch.probability.distributions import log_bernoulli
+from scratch.probability.divergences import exp_above_tangent
 
 mp = pytest.importorskip("mpmath").mp.clone()
 mp.dps = 60
@@ -312,6 +313,7 @@ TABLE = [
     row("softplus",   [exponents],        each(lambda x: mp.log1p(mp.exp(x)))),
     row("log_sigmoid", [exponents],       each(lambda x: -mp.log1p(mp.exp(-x))), f=ad.log_sigmoid),
     row("log1mexp",   [(0.001, 30)],      each(lambda x: mp.log(-mp.expm1(-x)))),
+    row("exp_above_tangent", [(-30, 30)], each(lambda x: mp.expm1(x) - x), f=exp_above_tangent),
     row("relu",       [any_sign],         lambda x: np.maximum(x, 0), f=relu),
     row("xlogy",      [real, (0.1, 10)],  each(lambda a, b: a * mp.log(b))),
     row("log_bernoulli", [real, exponents], each(lambda x, l: x * l - mp.log1p(mp.exp(l))), f=log_bernoulli,

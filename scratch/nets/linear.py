@@ -17,7 +17,7 @@ def _affine(x, W, b):
 
 
 def _rows(x):
-    return xp.reshape(x, (-1, x.shape[-1]))
+    return x if x.ndim == 2 else xp.reshape(x, (-1, x.shape[-1]))
 
 
 def _relu(x):

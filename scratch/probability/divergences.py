@@ -9,6 +9,7 @@ Dowson and Landau 1982   derivations: divergences
 import math
 
 from backends import xp
+from scratch.autodiff.tape import primitive
 
 
 # ---- finitely many values --------------------------------------------------------------------------------------------
@@ -44,13 +45,16 @@ def kl_normal_full(mu1, Sigma1, mu2, Sigma2):
     return kl_normal(m, 2 * xp.log(xp.diagonal(L, axis1=-2, axis2=-1))) + xp.sum(xp.tril(L, -1)**2, axis=(-2, -1)) / 2
 
 
-def exp_above_tangent(x):
+def _exp_above_tangent(x):
     """e^x - 1 - x, by its series near 0, where nothing is left of that difference.      [divergences.tiny_called]"""
     near = xp.abs(x) < 1 / 4
     t, s = xp.where(near, x, 0), 1
     for k in range(13, 2, -1):
         s = 1 + t / k * s
     return xp.where(near, t * t / 2 * s, xp.expm1(x) - x)
+
+
+exp_above_tangent = primitive(_exp_above_tangent, lambda g, y, x: g * xp.expm1(x), keeps="x", plain=_exp_above_tangent)
 
 
 # ---- transport -------------------------------------------------------------------------------------------------------
