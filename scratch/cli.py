@@ -6,6 +6,7 @@ Bad input gets one sentence on stderr and exit code 2. Ctrl-C and SIGTERM save a
 import argparse
 import contextlib
 import dataclasses
+import io
 import os
 import shlex
 import signal
@@ -89,7 +90,8 @@ def parser():
     p.add_argument("--n",    metavar="N", default=64, type=int, help="how many; 64 unless told otherwise")
     p.add_argument("--seed", metavar="N", default=0, type=int, help="of the draw")
     p.add_argument("--out",  metavar="FILE", default=argparse.SUPPRESS,
-                   help="a new .npy file for the examples; DIR/samples/seed-N.npy unless told otherwise")
+                   help="a new .npy file for the examples, and a .png beside it where they are images; "
+                   "DIR/samples/seed-N.npy unless told otherwise")
     p = _on_run(commands, "evaluate", evaluate, "judge what a run learned on the data it was held from, or on others")
     p.add_argument("--data",  metavar="NAME|PATH", default=argparse.SUPPRESS, help="other data, of the same shape")
     p.add_argument("--draws", metavar="K", default=100, type=int,
@@ -192,7 +194,7 @@ def figures(part, values):
 
 def sample(folder, n, seed, out=None):
     import numpy
-    from scratch.runs import sample
+    from scratch.runs import baselines, config, figures as pictures, files, sample
     default = Path(folder) / "samples" / f"seed-{seed}.npy"
     out     = default if out is None else Path(out)
     if out.suffix != ".npy" or out != default and not out.parent.is_dir():
@@ -201,9 +203,13 @@ def sample(folder, n, seed, out=None):
     if os.path.lexists(out):
         raise FileExistsError(f"{out} exists already; choose another --out, or remove it.")
     out.parent.mkdir(exist_ok=True)
-    with open(out, "xb") as file:
-        numpy.save(file, x)
+    numpy.save(whole := io.BytesIO(), x)
+    files.write(out, whole.getbuffer())
     print(f"{out}: {x.dtype} {list(x.shape)}")
+    asked = config.read(folder)
+    if len(asked["shape"]) > 1:
+        files.write(out.with_suffix(".png"), pictures.image_grid(x, asked["shape"], baselines.levels_seen(asked)))
+        print(out.with_suffix(".png"))
     return 0
 
 

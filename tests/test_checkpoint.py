@@ -26,7 +26,8 @@ from backends import to_host, use, xp
 from scratch import trees
 from scratch.data import Data
 from scratch.runs import checkpoint, environment
-from scratch.runs.checkpoint import FORMAT, HEADER, CheckpointError, about, load, save, sweep
+from scratch.runs.checkpoint import FORMAT, HEADER, CheckpointError, about, load, save
+from scratch.runs.files import sweep
 from scratch.runs.environment import PROMISE, data_hash, differences, lock
 
 ROOT  = Path(__file__).resolve().parent.parent

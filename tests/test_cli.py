@@ -64,6 +64,8 @@ def test_the_digits_are_learned_and_shown(here, capsys, model, flags, bits):
     found = re.search(r"test bits per dimension: (\S+) ", capsys.readouterr().out)[1]
     assert float(found) < bits and found[:4] in (run / "report.html").read_text()
     assert list((run / "samples").glob("step-*.png"))
+    assert scratch_("sample", run, "--n", 6, "--seed", 3) == 0 and len(np.load(run / "samples" / "seed-3.npy")) == 6
+    assert (run / "samples" / "seed-3.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_second_run_gets_a_folder_of_its_own(here):

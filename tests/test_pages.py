@@ -14,7 +14,7 @@ from PIL import Image
 
 from backends.random import Stream
 from scratch.data import bits_per_dim, load
-from scratch.runs import baselines, figures, open_run, pages, run
+from scratch.runs import baselines, open_run, pages, run
 from scratch.runs.config import ConfigError
 
 RANDOM = numpy.random.default_rng(0)
@@ -210,11 +210,11 @@ def pixels(png):
 
 def test_levels_become_ink_and_colours_stay(made):
     digits, colours = (open_run(made(name), needs_data=True).data for name in ("vae", "colours"))
-    image = pixels(figures.image_grid(digits.train["x"][:64], digits))
+    image = pixels(pages._grid(digits.train["x"][:64], digits))
     first = image[:8 * 6:6, :8 * 6:6]                               # 480 // 72 = 6 for each pixel
     assert numpy.abs(first[..., 0] - (1 - digits.train["x"][0].reshape(8, 8) / 16)).max() < 1 / 255
     assert (first[..., 3] == 1).all() and (image[8 * 6, :, 3] == 0).all()
-    image = pixels(figures.image_grid(colours.train["x"][:1], colours))
+    image = pixels(pages._grid(colours.train["x"][:1], colours))
     times = 480 // 7
     assert numpy.abs(image[::times, ::times, :3] - colours.train["x"][0].reshape(5, 6, 3) / 255).max() < 1 / 255
 
@@ -222,7 +222,7 @@ def test_levels_become_ink_and_colours_stay(made):
 def test_reconstructions_stand_below_their_data(made):
     data  = open_run(made("ae"), needs_data=True).data
     pairs = numpy.stack([numpy.zeros((16, 64)), numpy.ones((16, 64))], axis=1)
-    image = pixels(figures.image_grid(pairs, data))[::6, ::6, 0]
+    image = pixels(pages._grid(pairs, data))[::6, ::6, 0]
     assert [set(image[9 * row:9 * row + 8, :8].ravel()) for row in range(4)] == [{1.0}, {0.0}, {1.0}, {0.0}]
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from backends import use
 from scratch import runs, trees
 from scratch.data.images import digits
 from scratch.models import MODELS
@@ -204,8 +205,8 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(plain, monkeypatch, call):
 
     def full(handle):
         calls.append(handle)
-        if len(calls) >= 3 * call - 1:                          # a save syncs the log, the file and the folder
-            raise OSError(28, "No space left on device")
+        if len(calls) >= 3 * call + 3:          # config.json and the new log are synced with the folder; then at each
+            raise OSError(28, "No space left on device")        # save the log, the file and the folder
         fsync(handle)
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left on device"):
@@ -312,9 +313,25 @@ def test_the_strict_backend_runs_and_resumes_as_numpy_does(plain):
     small("vae", "numpy", steps=10)
     folder, _ = small("vae", "strict", steps=10, backend="strict", show=interrupted_at(5))
     runs.resume(folder)
-    a, b = (trees.named(runs._kept(runs.open_run(f, which="last").state)) for f in ("numpy", "strict"))
-    assert all(np.allclose(a[name], b[name], rtol=1e-4, atol=1e-6) for name in a)
+    a, b = (trees.leaves(saved(f, "numpy")) for f in ("numpy", "strict"))
+    assert all(np.allclose(x, y, rtol=1e-4, atol=1e-6) for x, y in zip(a, b))
     assert configs.read(folder)["environment"]["backend"] == "strict"
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("model", MODELS)
+def test_a_gpu_runs_and_resumes_as_numpy_does(plain, model):
+    small(model, "numpy", steps=10)
+    folder, _ = small(model, "gpu", steps=10, backend="cupy", show=interrupted_at(5))
+    runs.resume(folder)
+    a, b = (trees.leaves(saved(f, "numpy")) for f in ("numpy", "gpu"))
+    assert all(np.allclose(x, y, rtol=1e-3, atol=1e-5) for x, y in zip(a, b))
+
+
+def saved(folder, backend):
+    """The arrays of a run's last state, on a backend."""
+    with use(backend):
+        return runs._kept(runs.open_run(folder, which="last").state)
 
 
 @pytest.mark.slow

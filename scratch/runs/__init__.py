@@ -27,7 +27,7 @@ from backends.random import Stream
 from scratch import trees
 from scratch.data import DATA, Data, bits_per_dim, load
 from scratch.models import MODELS
-from scratch.runs import checkpoint, config as configs, environment
+from scratch.runs import checkpoint, config as configs, environment, files
 from scratch.train import State, fit
 
 PARTS = ("train", "valid", "test")
@@ -84,7 +84,7 @@ def resume(folder, steps=None, data=None, backend=None, show=lambda *_: None):
     threads, and the processor are the same; what differs stands in results["differences"]."""
     config = configs.read(folder)
     with environment.lock(folder), use(backend or config["environment"]["backend"]):
-        checkpoint.sweep(Path(folder) / "checkpoints")
+        files.sweep(folder)
         opened = open_run(folder, data, which="last", needs_data=True)
         differ = environment.differences(config["environment"], environment.environment())
         if steps is not None and configs.count("steps", steps) != config["steps"]:
@@ -275,7 +275,7 @@ def _finish(opened):
     from scratch.runs import pages
     opened  = _best(opened)
     results = held_out(opened, DRAWS, opened.stream("test"))
-    (opened.folder / "results.json").write_text(json.dumps(results, indent=2) + "\n")
+    files.write(opened.folder / "results.json", json.dumps(results, indent=2).encode() + b"\n")
     pages.report(opened, results)
     return results
 
@@ -287,9 +287,7 @@ DRAWS = 100                 # importance samples of the figures, where a model h
 def _log(path, step):
     """metrics.jsonl, open to be written on after the line of `step`: what a crash left behind it is dropped."""
     lines = path.read_bytes().splitlines(keepends=True)[:step] if path.exists() else []
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_bytes(b"".join(lines))
-    os.replace(temporary, path)
+    files.write(path, *lines)
     with open(path, "a") as log:
         yield log
 

@@ -11,14 +11,13 @@ import hashlib
 import json
 import math
 import os
-import re
 import stat
-from pathlib import Path
 
 import numpy
 
 from backends import to_host, xp
 from scratch import trees
+from scratch.runs import files
 
 FORMAT = 1
 HEADER = 1 << 20            # the most bytes before the tensors
@@ -47,7 +46,7 @@ def save(path, tree, about):
     if end > HEADER:
         raise ValueError(f"about and the names of {len(arrays)} arrays take {end} bytes; expected at most {HEADER}.")
     at = bytes(whole[:end]).index(ZEROS)
-    _write(Path(path), (whole[:at], hashlib.sha256(whole).hexdigest().encode(), whole[at + 64:]))
+    files.write(path, whole[:at], hashlib.sha256(whole).hexdigest().encode(), whole[at + 64:])
 
 
 def load(path, template):
@@ -84,13 +83,6 @@ def about(path):
         return what
 
 
-def sweep(folder):
-    """Remove the files that crashed writers left unfinished in a folder that nobody else writes to (`lock` it)."""
-    for left in Path(folder).glob(".*.tmp"):
-        if re.fullmatch(r"(?s)\..+\.\d+\.tmp", left.name) and left.is_file():
-            left.unlink()
-
-
 # ---- writing ---------------------------------------------------------------------------------------------------------
 def _plain(name, leaf):
     """The array on the host, as safetensors takes it: in C order, which it does not see to itself."""
@@ -102,27 +94,6 @@ def _plain(name, leaf):
     if not (a < math.inf).all():                                    # -inf is the logarithm of a weight that is 0
         raise ValueError(f"{name} contains NaN or infinity; nothing was saved.")
     return a
-
-
-def _write(path, pieces):
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.writelines(pieces)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        raise OSError(f"{path} cannot be written ({error.strerror or error}); what was there is untouched.") from None
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-    with contextlib.suppress(OSError):                              # where a system cannot, a loss of power may bring
-        folder = os.open(path.parent, os.O_RDONLY)                  # the old file back
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
 
 # ---- reading ---------------------------------------------------------------------------------------------------------

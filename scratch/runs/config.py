@@ -2,11 +2,11 @@
 import dataclasses
 import hashlib
 import json
-import os
 from pathlib import Path
 
 from scratch.data.checks import check_integer
 from scratch.models import MODELS
+from scratch.runs import files
 
 KEYS    = dict(model=str, data=str, seed=int, steps=int, every=int, hyper=dict, shape=list, levels=(int, type(None)),
                examples=list, data_hash=str, environment=dict)
@@ -38,9 +38,7 @@ def model(name, hyper, data=None):
 
 def write(folder, config):
     """config.json, whole or not at all."""
-    temporary = Path(folder) / ".config.json.tmp"
-    temporary.write_text(json.dumps(config, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    os.replace(temporary, Path(folder) / "config.json")
+    files.write(Path(folder) / "config.json", json.dumps(config, indent=2, allow_nan=False).encode() + b"\n")
 
 
 def read(folder):

@@ -16,9 +16,10 @@ SCHEME = ("<style>svg { color: #1b262c } @media (prefers-color-scheme: dark) { s
           "text { font-family: system-ui, sans-serif !important }</style>")
 
 
-def image_grid(x, data):
+def image_grid(x, shape, levels, like=None):
     """Images [n, D], or pairs [n, 2, D] one above the other, as a PNG: apart by a line that one sees through, a high
-    value in ink where they are grey, each pixel as large as fits into 480."""
+    value in ink where they are grey, each pixel as large as fits into 480. Where they have no levels the range is that
+    of `like`, or their own."""
     import matplotlib.image
     columns = max(8, math.isqrt(len(x)))
     if x.ndim == 3:
@@ -27,10 +28,9 @@ def image_grid(x, data):
         x       = x.reshape(-1, x.shape[-1])
     else:
         columns = math.ceil(len(x) / math.ceil(len(x) / columns))
-    rows, (h, w) = math.ceil(len(x) / columns), data.shape[:2]
-    low, high    = (0, 1) if data.levels else (float(f(data.train["x"])) for f in (xp.min, xp.max))
-    if x.dtype.kind in "iu":
-        high = data.levels - 1
+    rows, (h, w) = math.ceil(len(x) / columns), shape[:2]
+    like = x if like is None else like
+    low, high = (0, levels - 1 if x.dtype.kind in "iu" else 1) if levels else (float(like.min()), float(like.max()))
     x    = numpy.clip((x - low) / ((high - low) or 1), 0, 1).reshape(len(x), h, w, -1)
     grid = numpy.zeros((rows * columns, h + 1, w + 1, 4))
     grid[:len(x), :h, :w, :3] = x if x.shape[-1] == 3 else 1 - x.mean(-1, keepdims=True)

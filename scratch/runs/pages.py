@@ -18,7 +18,7 @@ import numpy
 from backends import to_host
 from scratch.data import PARTS, bits_per_dim
 from scratch.models import MODELS
-from scratch.runs import config as configs
+from scratch.runs import config as configs, files
 from scratch.runs.baselines import BITS, NATS, baselines, levels_seen, seen
 from scratch.runs.figures import (BLUE, INK, ORANGE, frame, histogram, image_grid, planes, plot, smoothed, text_lines)
 
@@ -76,7 +76,11 @@ def snapshot(opened, path):
         x = model.sample(*opened.weights, stream("samples"), 64)
     else:
         x = model.pictures(*opened.weights, {"x": opened.data.test["x"][:32]}, stream("pictures"))["reconstructions"]
-    Path(path).write_bytes(image_grid(to_host(x), seen(opened)))
+    files.write(path, _grid(to_host(x), seen(opened)))
+
+
+def _grid(x, data):
+    return image_grid(x, data.shape, data.levels, data.train["x"])
 
 
 def side_by_side(folders, out):
@@ -205,7 +209,7 @@ def _pictures(opened):
     shown |= model.pictures(*weights, {name: a[:pairs] for name, a in opened.data.test.items()}, stream("pictures"))
     shown = {name: to_host(x) for name, x in shown.items()}
     if _is_image(data):
-        figures = [_file(opened, f"{name}.png", image_grid(x, data), CAPTIONS[name]) for name, x in shown.items()]
+        figures = [_file(opened, f"{name}.png", _grid(x, data), CAPTIONS[name]) for name, x in shown.items()]
     elif data.symbols:
         figures = [_file(opened, f"{name}.txt", text_lines(x, data), CAPTIONS[name]) for name, x in shown.items()
                    if name in ("samples", "data", "reconstructions")]
@@ -329,7 +333,7 @@ KINDS = {"png": "image/png", "svg": "image/svg+xml", "txt": "text/plain"}
 def _file(opened, name, content, caption=""):
     """The content in the folder of the run, and as a figure of its page."""
     content = content if isinstance(content, bytes) else content.encode()
-    (opened.folder / name).write_bytes(content)
+    files.write(opened.folder / name, content)
     return _figure(name.rpartition(".")[2], content, caption, grey=len(opened.data.shape) < 3)
 
 
@@ -343,7 +347,8 @@ def _figure(kind, content, caption="", grey=False):
 def _write(path, title, *body):
     head = ("<!doctype html>\n<html lang=en><meta charset=utf-8>"
             f"<meta name=viewport content='width=device-width, initial-scale=1'><title>{_e(title)}</title>")
-    path.write_text("\n".join([head, f"<style>{STYLE}</style>", *body, "</html>\n"]), "utf-8", errors="replace")
+    page = "\n".join([head, f"<style>{STYLE}</style>", *body, "</html>\n"])
+    files.write(path, page.encode(errors="replace"))
 
 
 STYLE = """
