@@ -45,15 +45,18 @@ def law_holds(law):
 
 
 def stand_in(monkeypatch, place, wrong):
-    """Put `wrong` wherever a module holds the function: by name, in a table, or as the default of an argument."""
+    """Put `wrong` wherever a module holds the function, with or without a door: by name, in a table, or as the default
+    of an argument."""
+    def is_right(held):
+        return held is right or type(held) is types.FunctionType and vars(held).get("__wrapped__") is right
     module, _, name = place.rpartition(".")
     right = getattr(importlib.import_module(module), name)
     for module in [m for n, m in sys.modules.items() if n.partition(".")[0] in ("scratch", "derivations", "tests")]:
         for name, held in list(vars(module).items()):
-            if held is right:
+            if is_right(held):
                 monkeypatch.setattr(module, name, wrong)
             elif isinstance(held, dict) and not name.startswith("__"):
-                for key in [key for key, value in held.items() if value is right]:
+                for key in [key for key, value in held.items() if is_right(value)]:
                     monkeypatch.setitem(held, key, wrong)
             elif isinstance(held, types.FunctionType) and any(d is right for d in held.__defaults__ or ()):
                 monkeypatch.setattr(held, "__defaults__", tuple(wrong if d is right else d for d in held.__defaults__))

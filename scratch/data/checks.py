@@ -1,5 +1,6 @@
 """What a user hands over, checked at the door."""
 import contextlib
+import functools
 import operator
 import os
 import zlib
@@ -7,6 +8,7 @@ import zlib
 import numpy
 
 from backends import backend, to_host, xp
+from scratch.autodiff.tape import Traced
 
 HOST = (1, 3, 11)                                   # what DLPack calls memory that the host reads: plain and pinned
 
@@ -43,6 +45,23 @@ def check_array(x, name="X", shape=None, keep_integers=False):
         more  = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
         raise ValueError(f"{name} contains {value} at {at}{more}.")
     return xp.asarray(x, order="C")
+
+
+def door(f):
+    """f for whoever calls it: arrays of NumPy or PyTorch, and what else has `__array__` or `__dlpack__`, become arrays
+    of the backend; numbers, callables, traced values and the backend's own arrays are passed on. Raises TypeError, in a
+    sentence that names the argument, for what cannot become one. The packages' own names are such functions; the
+    modules have them without a door."""
+    @functools.wraps(f)
+    def public(*args, **kwargs):
+        args = [_entered(a, f"argument {i} of {f.__name__}") for i, a in enumerate(args, 1)]
+        return f(*args, **{name: _entered(a, name) for name, a in kwargs.items()})
+    return public
+
+
+def _entered(a, name):
+    ours = type(a) in (xp.ndarray, Traced) or isinstance(a, numpy.generic)
+    return a if ours or not (hasattr(a, "__array__") or hasattr(a, "__dlpack__")) else _numbers(a, name, True)
 
 
 def check_labels(y, n, name="y"):

@@ -1,3 +1,7 @@
 """Mixture models: a latent choice among a few simple densities, learned by expectation maximisation."""
-from scratch.mixtures.gmm import (COVARIANCES, GaussianMixture, bic, em_step, log_joint, maximise, parameters,
-                                  responsibilities, sample, start)
+from scratch.data.checks import door
+from scratch.mixtures import gmm
+from scratch.mixtures.gmm import COVARIANCES, GaussianMixture, bic, parameters
+
+em_step, log_joint, maximise, responsibilities, sample, start = map(door, (
+    gmm.em_step, gmm.log_joint, gmm.maximise, gmm.responsibilities, gmm.sample, gmm.start))
