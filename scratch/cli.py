@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from scratch.models import MODELS
+from scratch.models import BACKENDS, MODELS
 
 
 class Parser(argparse.ArgumentParser):
@@ -26,15 +26,17 @@ class Parser(argparse.ArgumentParser):
 
 def main(argv=None):
     """Run the command line; returns the exit code."""
-    arguments = vars(parser().parse_args(argv))
-    command   = arguments.pop("command")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))         # leave as tidily as from Ctrl-C
     keep_pages()
     try:
-        return command(**arguments)
+        arguments = vars(parser().parse_args(argv))
+        return arguments.pop("command")(**arguments)
     except BrokenPipeError:                                         # whoever read the output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except MemoryError as error:
+        print(f"scratch: there is not enough memory for that: {error}", file=sys.stderr)
+        return 2
     except (ValueError, TypeError, OSError, RuntimeError) as error:
         print(f"scratch: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
@@ -88,7 +90,7 @@ def parser():
     _backend(p)
     p = _on_run(commands, "sample", sample, "draw examples from what a run learned")
     p.add_argument("--n",    metavar="N", default=64, type=int, help="how many; 64 unless told otherwise")
-    p.add_argument("--seed", metavar="N", default=0, type=int, help="of the draw")
+    p.add_argument("--seed", metavar="N", default=0, type=int, help="of the draw; 0 unless told otherwise")
     p.add_argument("--out",  metavar="FILE", default=argparse.SUPPRESS,
                    help="a new .npy file for the examples, and a .png beside it where they are images; "
                    "DIR/samples/seed-N.npy unless told otherwise")
@@ -112,7 +114,7 @@ def parser():
 
 
 def _backend(p, default=argparse.SUPPRESS, more=""):
-    p.add_argument("--backend", default=default, choices=("numpy", "cupy", "strict"),
+    p.add_argument("--backend", default=default, choices=BACKENDS,
                    help=f"what computes: cupy is an NVIDIA GPU, strict a stand-in for it{more}")
 
 
@@ -179,7 +181,8 @@ def told(folder, results):
         print(f"scratch: the bits may differ from those of an unbroken run: {'; '.join(differ)}.", file=sys.stderr)
     with contextlib.suppress(OSError):
         if results["signal"]:
-            print(f"interrupted at step {results['step']}, which is saved: scratch resume {shlex.quote(str(folder))}")
+            print(f"interrupted at step {results['step']}, which is saved; to go on: "
+                  f"scratch resume {shlex.quote(str(folder))}")
         else:
             figures("test", results["test"])
             print(f"{folder / 'report.html'}", flush=True)
@@ -189,7 +192,8 @@ def told(folder, results):
 def figures(part, values):
     for name, value in values.items():
         if name != "n":
-            print(f"{part} {name}: {value[0]:.4f} +- {value[1]:.4f}")
+            unit = "" if name in ("bits per dimension", "squared error") else " nats"
+            print(f"{part} {name}: {value[0]:.4f}{unit} (standard error {value[1]:.4f})")
 
 
 def sample(folder, n, seed, out=None):

@@ -53,8 +53,16 @@ def hyper(default, kind, help):
 
 
 def check(model):
-    """Every hyper-parameter is what it may be; raises ValueError that names the one that is not."""
+    """Every hyper-parameter is what it may be, and NumPy's numbers are made Python's, which leave the precision of
+    arrays alone; raises ValueError that names the one that is not."""
     for field in dataclasses.fields(model):
-        value, kind = getattr(model, field.name), field.metadata["kind"]
+        value, kind = _plain(getattr(model, field.name)), field.metadata["kind"]
+        object.__setattr__(model, field.name, value)
         if not kind.ok(value):
             raise ValueError(f"{field.name}={value!r}; expected {kind.expected}.")
+
+
+def _plain(value):
+    if isinstance(value, tuple):
+        return tuple(map(_plain, value))
+    return value.item() if isinstance(value, numbers.Number) and hasattr(value, "item") else value

@@ -3,6 +3,9 @@ import dataclasses
 import importlib
 
 
+BACKENDS = ("numpy", "cupy", "strict")                  # what models are run on
+
+
 @dataclasses.dataclass(frozen=True)
 class Entry:
     title:       str

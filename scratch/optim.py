@@ -2,7 +2,7 @@
 Kingma and Ba 2015 (Adam); Polyak and Juditsky 1992 (averages); Pascanu et al. 2013 (clipping)
 
     p, g     parameters and their gradient                     [size]
-    m, v     moments: running means of g and of g^2            [size]
+    m, v     moments: running means of g and of g^2, or their sums without 1 - beta where it says so     [size]
     t        the step, from 1 on
     lr       the learning rate, in units of p for Adam and RMSProp
 

@@ -9,13 +9,14 @@ from backends.random import Stream
 from scratch import optim, trees
 from scratch.autodiff import value_and_grad
 from scratch.data import batches
+from scratch.data.checks import check_array
 from scratch.hyper import Choice, Count, Fraction, NonNegative, Positive, check, hyper
 
 
 class State(NamedTuple):
     """All that changes while a model learns. An update may consume it: who wants to keep a state copies it."""
     step:    int                # updates made
-    params:  Any                # a tree of arrays: what is learned
+    params:  Any                # a tree of arrays: what is learned; set by `restore` alone, as parts of `flat`
     stats:   Any = {}           # a tree of arrays: what is learned without a gradient
     moments: dict = {}          # of the optimiser, and the average of the weights: flat buffers
     flat:    Any = None         # the buffer that the leaves of params are parts of, and where they lie in it
@@ -85,11 +86,14 @@ class Descent(Model):
     __post_init__ = check
 
     def start(self, stream, example):
-        params, stats = self.init(stream, example)
-        names  = optim.OPTIMISERS[self.optimiser][1]
-        flat   = optim.Layout.of(params).pack(params)
-        return self.restore(0, params, stats, {name: xp.zeros_like(flat) for name in names}
-                            | ({"average": flat} if self.ema else {}))
+        x = check_array(example["x"], "x", (None, None), keep_integers=True)
+        params, stats = self.init(stream, {**example, "x": x})
+        state = self.restore(0, params, stats, {})
+        for name in optim.OPTIMISERS[self.optimiser][1]:
+            state.moments[name] = xp.zeros_like(state.flat[0])
+        if self.ema:
+            state.moments["average"] = state.flat[0].copy()
+        return state
 
     def restore(self, step, params, stats, moments):
         layout = optim.Layout.of(params)

@@ -124,7 +124,8 @@ def test_a_run_is_sampled_judged_gone_on_with_and_shown_beside_another(here, cap
     assert capsys.readouterr().out.strip().endswith("seed-0.npy: float64 [5, 2]")
     assert np.load(here / "run" / "samples" / "seed-0.npy").shape == (5, 2)
     assert scratch_("evaluate", here / "run") == 0
-    assert re.search(r"train examples: 48\n(.*\n)*test log-likelihood: -?\d+\.\d+ \+- \d", capsys.readouterr().out)
+    out = capsys.readouterr().out
+    assert re.search(r"train examples: 48\n(.*\n)*test log-likelihood: -?\d+\.\d+ nats \(standard error \d", out)
     assert scratch_("evaluate", here / "run", "--data", small(here)) == 0
     (here / "run" / "report.html").unlink()
     assert scratch_("report", here / "run") == 0 and (here / "run" / "report.html").exists()
@@ -144,6 +145,9 @@ AFTER = {
     "no draws":           (("evaluate", "run", "--draws", 0),       "draws=0 is out of range"),
     "no such data":       (("evaluate", "run", "--data", "digit"),  "data='digit' is not known"),
     "data of other sizes": (("evaluate", "run", "--data", "digits"), "have shape (8, 8) and 17 levels; expected (2,)"),
+    "too many":           (("sample", "run", "--n", 10**13),        "n=10000000000000 examples would take"),
+    "a page that is":     (("report", "run", "run", "--out", "points.npy"), "points.npy exists already"),
+    "a page nowhere":     (("report", "run", "run", "--out", "no/x.html"), "or its folder does not; choose another"),
     "a run and none":     (("report", "run", "none"),               "none/config.json is not there"),
     "no run":             (("report",),                             "the following arguments are required: DIR"),
 }
@@ -239,6 +243,8 @@ def test_bad_input_gets_one_sentence_and_leaves_nothing(here, capsys, case):
     (["--latent", 0],                                   "latent=0; expected an integer of at least 1"),
     (["--hidden", "64,x"],                              "invalid sizes value: '64,x'"),
     (["--hidden", "64,0"],                              "hidden=(64, 0); expected integers of at least 1"),
+    (["--hidden", 10**9],                               "would take"),
+    (["--latent", 10**13],                              "would take"),
     (["--lr", 0],                                       "lr=0.0; expected a finite number above 0"),
     (["--lr", "nan"],                                   "lr=nan; expected a finite number above 0"),
     (["--batch-size", 0],                               "batch_size=0; expected an integer of at least 1"),
@@ -290,7 +296,7 @@ def test_an_interrupted_training_is_saved_and_says_how_to_go_on(here, capsys, mo
     monkeypatch.setattr(cli.progress, "__call__", interrupt)
     assert train(here) == code
     out = capsys.readouterr().out
-    assert out == f"interrupted at step 2, which is saved: scratch resume {here / 'run'}\n"
+    assert out == f"interrupted at step 2, which is saved; to go on: scratch resume {here / 'run'}\n"
     assert len((here / "run" / "metrics.jsonl").read_text().splitlines()) == 2
     assert scratch_("resume", here / "run") == 0 and (here / "run" / "report.html").exists()
 

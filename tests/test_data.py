@@ -467,7 +467,11 @@ def test_the_loaded_digits_are_the_levels_and_their_classes():
 
 def test_data_are_their_own_source():
     d = load("moons", SEED)
-    assert load(d, SEED("other")) is d
+    assert load(d, SEED("other")).train["x"] is d.train["x"]
+    with use("strict"):
+        assert isinstance(load(d, SEED).test["x"], xp.ndarray)
+    with pytest.raises(ValueError, match="x of valid contains NaN at row 0, column 1"):
+        load(dataclasses.replace(d, valid={"x": numpy.array([[0, numpy.nan]])}), SEED)
 
 
 def test_an_unknown_name_is_answered_with_those_that_are_known(monkeypatch, tmp_path):

@@ -542,3 +542,9 @@ def test_a_file_of_more_than_half_of_the_memory_is_refused(tmp_path, small_memor
 
 def test_the_memory_of_this_machine_is_a_plausible_number():
     assert 1 << 28 < checks.memory() <= 1 << 48 or checks.memory() == float("inf")
+
+
+def test_a_pipe_is_no_data_and_nobody_waits_for_it(tmp_path):
+    os.mkfifo(tmp_path / "x.npy")
+    with pytest.raises(ValueError, match="x.npy is no file, but a pipe, a device or a folder"):
+        load(tmp_path / "x.npy", SEED)

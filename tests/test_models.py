@@ -12,7 +12,7 @@ from scratch import trees
 from scratch.autodiff import value_and_grad
 from scratch.autoencoders import VAE, Autoencoder, ppca, vae
 from scratch.autoencoders.models import AUTOENCODERS, LIKELIHOODS, Likelihood
-from scratch.data import Data, bits_per_dim
+from scratch.data import Data, bits_per_dim, load
 from scratch.mixtures import GaussianMixture
 from scratch.models import MODELS
 from scratch.optim import Layout
@@ -114,9 +114,10 @@ def test_the_vaes_loss_is_minus_the_elbo_and_its_terms_add_up_to_it(model, beta)
     value, terms = loss(model, params, stats, x, SEED)
     x    = model.seen(x, SEED("x"), "float64")
     eps  = SEED("eps").normal((N, 2), "float64")
-    want = vae.elbo(x, eps, lambda x: model.encode(params, stats, x), lambda z: model.decode(params, stats, z),
+    want = vae.elbo(x, eps, lambda x: model._encode(params, stats, x), lambda z: model._decode(params, stats, z),
                     beta, LIKELIHOODS[model.decoder].log_prob)
-    assert value == -want == beta * terms["KL"] - terms["reconstruction"] and set(terms) == {"KL", "reconstruction"}
+    assert value == -want and set(terms) == {"KL", "reconstruction"}
+    assert math.isclose(beta * terms["KL"] - terms["reconstruction"] - model.bins(D), value, rel_tol=1e-13)
     assert value.dtype == "float64" and terms["KL"] > 0
 
 
@@ -510,13 +511,20 @@ def test_evaluate_is_the_elbo_of_each_example_and_of_densities_of_levels_that_of
     assert np.allclose(found["ELBO"], found["reconstruction"] - found["KL"], rtol=1e-13)
     assert math.isclose(found["ELBO"].mean(), -value - bins, rel_tol=1e-12)
     assert math.isclose(found["KL"].mean(), terms["KL"], rel_tol=1e-12)
-    several = model.evaluate(params, stats, {"x": x}, SEED, draws=3)
-    bound   = vae.importance_bound(
-        model.seen(x, SEED("x"), "float64"), SEED("eps").normal((3, N, 2), "float64"),
-        lambda x: model.encode(params, stats, x), lambda z: model.decode(params, stats, z),
-        LIKELIHOODS[model.decoder].log_prob)
-    assert np.allclose(several.pop("importance-weighted bound, 3 draws"), bound - bins, rtol=1e-13)
-    same(several, found)                                                        # the ELBO is that of the first draw
+
+
+@over(VAES)
+def test_of_several_draws_the_elbo_is_the_mean_and_the_bound_above_it(model):
+    _, params, stats, x = begin(model, "float64")
+    found = model.evaluate(params, stats, {"x": x}, SEED, draws=3)
+    bound, log_w = (f(model.seen(x, SEED("x"), "float64"), SEED("eps").normal((3, N, 2), "float64"),
+                      lambda x: model._encode(params, stats, x), lambda z: model._decode(params, stats, z),
+                      LIKELIHOODS[model.decoder].log_prob) for f in (vae.importance_bound, vae.importance_terms))
+    assert np.allclose(found["importance-weighted bound, 3 draws"], bound - model.bins(D), rtol=1e-13)
+    assert np.allclose(found["ELBO"], log_w.mean(0) - model.bins(D), rtol=1e-13)
+    assert np.allclose(found["ELBO"], found["reconstruction"] - found["KL"], rtol=1e-13)
+    assert (found["importance-weighted bound, 3 draws"] > found["ELBO"]).all()              # Jensen, for each example
+    assert np.array_equal(found["KL"], model.evaluate(params, stats, {"x": x}, SEED)["KL"])
 
 
 @over(VAES)
@@ -553,7 +561,7 @@ def test_bits_are_one_from_half_the_range_on_drawn_once_or_each_time():
 @pytest.mark.parametrize("decoder", [name for name, row in LIKELIHOODS.items() if row.whole])
 def test_a_decoder_of_levels_refuses_real_numbers(decoder):
     model   = VAE(decoder=decoder)
-    message = f"^decoder='{decoder}' is for data of whole levels: say how many with levels, 2 for bits, or choose"
+    message = f"^decoder='{decoder}' is for data of whole levels: choose the decoder gaussian for real numbers, or"
     with pytest.raises(ValueError, match=message):
         model.view(data(None), SEED)
     with pytest.raises(ValueError, match=message):
@@ -678,3 +686,35 @@ def test_what_are_no_levels_is_refused(model, levels):
     for wrong in (np.full_like(x, levels), x + 0.5, -1.0 - x, 255 - x):
         with pytest.raises(ValueError, match=f"^x holds .* to .*; expected whole numbers from 0 to {levels - 1}[.]$"):
             model.evaluate(params, stats, {"x": wrong}, SEED)
+
+
+# ---- pictures, penalties, the rate -----------------------------------------------------------------------------------
+def test_the_latent_picture_is_the_plane_of_codes():
+    model = VAE(levels=L, latent=2, hidden=(5,))
+    state = model.start(SEED, {"x": np.arange(N * D).reshape(N, D).astype("uint8") % L})
+    found = model.pictures(model.weights(state), state.stats, {"x": np.full((1, D), L - 1, "uint8")}, SEED)
+    want  = model.means(model.weights(state), state.stats, vae.latent_grid(20))
+    assert np.allclose(found["latent"], want, atol=1e-6) and np.ptp(want) > 0
+    assert (found["reconstructions"][0, 0] == 1).all()                          # the greatest level is shown as 1
+
+
+@pytest.mark.parametrize("kind", ["sparse", "contractive"])
+def test_a_penalty_is_proportional_to_its_strength(kind):
+    model = next(m for m in AES.values() if m.kind == kind)
+    once, thrice = (loss(dataclasses.replace(model, strength=s), *begin(model, "float64")[1:], SEED)[1]["penalty"]
+                    for s in (0.5, 1.5))
+    assert math.isclose(thrice, 3 * once, rel_tol=1e-12) and once > 0
+
+
+def test_the_code_costs_less_where_beta_is_large():
+    """The rate after 300 steps on the digits, at three weights of it."""
+    data  = load("digits", SEED)
+    model = VAE(levels=17, latent=4, hidden=(32,))
+    def rate(beta):
+        m     = dataclasses.replace(model, beta=beta)
+        state = m.start(SEED, data.train)
+        for state, metrics in fit(m, state, m.batches(data.train, SEED, 0), SEED, 300):
+            pass
+        return m.evaluate(m.weights(state), state.stats, data.test, SEED)["KL"].mean()
+    rates = [rate(beta) for beta in (0.25, 1.0, 4.0)]
+    assert rates[0] > 1.2 * rates[1] > 1.2**2 * rates[2]

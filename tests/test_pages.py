@@ -96,8 +96,9 @@ def test_a_report_has_its_pieces_and_needs_no_other_file(made, name):
     shown  = Links(page)
     assert needs_no_other_file(page)
     for piece in ("This model", "How it learned", "All figures", "training", "validation", "test (held out)",
-                  "scratch check", "scratch resume", "scratch sample", "scratch evaluate", "data_hash", "blas_threads"):
+                  "scratch check", "scratch resume", "scratch evaluate", "data_hash", "blas_threads"):
         assert piece in shown.seen, piece
+    assert ("scratch sample" in shown.seen) == hasattr(open_run(folder).model, "sample")
     pictures = {p.name for p in folder.iterdir() if p.suffix in (".png", ".svg", ".txt") and "learning" not in p.name}
     assert pictures == RUNS[name][3]
     assert sum(tag == "img" for tag in shown.tags) == sum(p.suffix in (".png", ".svg") for p in folder.iterdir())

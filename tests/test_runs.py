@@ -2,6 +2,8 @@
 import json
 import os
 import random
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,12 +14,14 @@ import numpy as np
 import pytest
 
 from backends import use
+from backends.random import Stream
 from scratch import runs, trees
 from scratch.data.images import digits
 from scratch.models import MODELS
 from scratch.runs import checkpoint, config as configs
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT   = Path(__file__).resolve().parent.parent
+FINISH = runs._finish
 
 #        hyper-parameters with which a step is short, and still everything is there: moments, an average, a clip
 SMALL = {"gmm": dict(components=3, starts=1, tol=0.0),
@@ -134,9 +138,8 @@ def test_a_run_killed_at_random_moments_ends_with_the_same_bits(plain, kills):
 
 
 # ---- what is kept ----------------------------------------------------------------------------------------------------
-def test_the_last_two_states_and_the_best_are_kept(plain):
-    x = digits()["train"]["x"][:60].astype("float32")                       # so few that they are soon learned by heart
-    folder, _ = small("vae", "run", steps=200, every=10, data=x, levels=17, lr=0.01, ema=0.0, hidden=(64,))
+def test_the_last_two_states_and_the_best_are_kept(overfitted):
+    folder, _ = overfitted
     log   = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     score = {line["step"]: line["validation"] for line in log if "validation" in line}
     assert [line["step"] for line in log] == list(range(1, 201)) and list(score) == list(range(10, 201, 10))
@@ -144,6 +147,122 @@ def test_the_last_two_states_and_the_best_are_kept(plain):
     assert best < 190, "choose hyper-parameters with which the best is not among the last two"
     assert set(runs._saved(folder)) == {best, 190, 200}
     assert runs.open_run(folder).state.step == best and runs.open_run(folder, which="last").state.step == 200
+
+
+@pytest.fixture
+def overfitted(plain):
+    """A run whose best state is not among its last two, and its data."""
+    x = digits()["train"]["x"][:60].astype("float32")                       # so few that they are soon learned by heart
+    folder, _ = small("vae", "run", steps=200, every=10, data=x, levels=17, lr=0.01, ema=0.0, hidden=(64,))
+    return folder, x
+
+
+def test_what_is_sampled_judged_and_shown_is_the_best_state(overfitted, monkeypatch):
+    folder, x = overfitted
+    best, last = (runs.open_run(folder, x, which, needs_data=True) for which in ("best", "last"))
+    assert best.state.step < 190 and last.state.step == 200
+    draw = lambda opened: opened.model.sample(*opened.weights, Stream.seed(0), 9)
+    assert np.array_equal(runs.sample(folder, 9), draw(best)) and not np.array_equal(draw(best), draw(last))
+    stream = best.stream("test")
+    assert runs.evaluate(folder, x, draws=2) == runs.held_out(best, 2, stream) != runs.held_out(last, 2, stream)
+    monkeypatch.setattr("scratch.runs.pages.report", lambda opened, results: shown.append((opened, results)))
+    shown = []
+    FINISH(last)
+    assert shown[0][0].state.step == best.state.step
+    assert shown[0][1]["valid"] == runs.held_out(best, 1, stream, ["valid"])["valid"]
+
+
+def test_the_best_is_chosen_by_the_validation_split(overfitted):
+    folder, x = overfitted
+    opened = runs.open_run(folder, x, "last", needs_data=True)
+    line   = json.loads((folder / "metrics.jsonl").read_text().splitlines()[-1])
+    valid  = runs.held_out(opened, 1, opened.stream, ["valid"])["valid"]["ELBO"][0]
+    assert line["validation"] == valid != runs.held_out(opened, 1, opened.stream, ["test"])["test"]["ELBO"][0]
+
+
+def test_figures_are_means_over_the_examples_with_their_standard_errors(plain):
+    x = np.random.default_rng(0).normal(size=(2500, 2))
+    parts = {"train": x, "valid": x[:9], "test": x[:16]}
+    folder, _ = runs.run("gmm", parts, steps=2, out="run", components=1, starts=1)
+    opened  = runs.open_run(folder, parts, needs_data=True)
+    figures = runs.held_out(opened)
+    for part, n in (("train", 2500), ("test", 16)):                         # a part is judged in blocks of 1000
+        each = opened.model.log_prob(*opened.weights, x[:n])
+        assert figures[part]["n"] == n
+        assert np.allclose(figures[part]["log-likelihood"], (each.mean(), each.std() / n**0.5), rtol=1e-12)
+        assert np.allclose(figures[part]["bits per dimension"],
+                           (-each.mean() / 2 / np.log(2), each.std() / n**0.5 / 2 / np.log(2)), rtol=1e-12)
+
+
+def test_blocks_of_examples_have_noise_of_their_own(plain, monkeypatch):
+    folder, _ = small("vae", "run")
+    opened = runs.open_run(folder, needs_data=True)
+    seen   = []
+    monkeypatch.setattr(opened.model.__class__, "evaluate",
+                        lambda self, params, stats, batch, stream, draws: (seen.append(stream),
+                                                                           {"ELBO": np.zeros(len(batch["x"]))})[1])
+    runs.held_out(opened, stream=Stream.seed(0))
+    assert len(seen) == len({stream.key for stream in seen}) == 4
+
+
+@pytest.mark.parametrize("key, value", [("model", "ae"), ("seed", 1), ("hyper", {}), ("shape", [64]), ("levels", 2),
+                                        ("data_hash", "0")])
+def test_a_checkpoint_belongs_to_all_that_its_state_is_a_function_of(plain, key, value):
+    config = dict(model="vae", seed=0, hyper={"latent": 2}, shape=[8, 8], levels=17, data_hash="1", steps=5, every=1)
+    assert configs.fingerprint(config | {key: value}) != configs.fingerprint(config)
+    assert configs.fingerprint(config | {"steps": 9, "every": 3}) == configs.fingerprint(config)
+
+
+def test_the_second_signal_interrupts_at_once():
+    with pytest.raises(KeyboardInterrupt), runs.signals() as caught:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert caught == [signal.SIGTERM]
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_a_signal_while_it_is_judged_loses_the_report_only(plain, monkeypatch):
+    monkeypatch.setattr(runs, "_finish", lambda opened: os.kill(os.getpid(), signal.SIGINT))
+    folder, results = small("vae", "run")
+    assert results == {"step": 20, "signal": signal.SIGINT} and runs.open_run(folder, which="last").state.step == 20
+
+
+@pytest.mark.parametrize("hyper", [dict(latent=np.int64(3)), dict(hidden=(np.int64(8),)), dict(lr=np.float32(1e-3)),
+                                   dict(lr=np.float64(3e-3))])
+def test_numbers_of_numpy_are_pythons(plain, hyper):
+    folder, _ = small("vae", "run", **hyper, show=interrupted_at(7))
+    small("vae", "whole", **{name: value.item() if hasattr(value, "item") else (8,) for name, value in hyper.items()})
+    runs.resume(folder)
+    assert bits("run") == bits("whole")
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_mixture_keeps_its_precision_whatever_the_data_are(plain, precision, dtype):
+    x = np.random.default_rng(0).normal(size=(50, 2)).astype(dtype)
+    folder, _ = runs.run("gmm", x, steps=2, out="run", components=2, starts=1, precision=precision)
+    assert runs.open_run(folder).state.params["mu"].dtype == precision
+
+
+def test_a_run_without_a_checkpoint_can_only_be_gone_on_with(plain):
+    small("vae", "whole")
+    folder, _ = small("vae", "run", steps=20)
+    shutil.rmtree(folder / "checkpoints")
+    (folder / "checkpoints").mkdir()
+    for ask in (runs.sample, runs.evaluate, runs.report):
+        with pytest.raises(checkpoint.CheckpointError, match="holds no checkpoint yet: `scratch resume run` starts it"):
+            ask(folder)
+    runs.resume(folder)
+    assert bits("run") == bits("whole")
+
+
+@pytest.mark.parametrize("about", [[], {}, {"best": 3}])
+def test_a_checkpoint_that_says_nothing_of_its_run_is_refused(plain, about):
+    folder, _ = small("vae", "run")
+    state = runs.open_run(folder, which="last").state
+    known = checkpoint.about(runs._path(folder, 20))
+    checkpoint.save(runs._path(folder, 20), runs._kept(state), {**known, **about} if about else about)
+    with pytest.raises(checkpoint.CheckpointError, match="is no checkpoint of a run.* goes on from step 15"):
+        runs.resume(folder)
 
 
 def test_an_error_is_best_where_it_is_least(plain):
@@ -241,6 +360,9 @@ def damaged(folder, change):
     (lambda text: text.replace('"seed": 0', '"seed": NaN'),       "NaN is no number of JSON"),
     (lambda text: text.replace('"seed": 0', '"seed": "0"'),       "seed is '0'"),
     (lambda text: text.replace('"seed": 0', '"seed": 0, "seed": 1'), "a key stands twice"),
+    (lambda text: text.replace('"every": 5', '"every": 0'),       "every=0 is out of range"),
+    (lambda text: text.replace('"backend": "numpy"', '"backend": "autograd"'), "backend is 'autograd'; expected numpy"),
+    (lambda text: re.sub('"examples": [^]]*]', '"examples": []', text), "examples is []"),
     (lambda text: text.replace('"latent": 2', '"latent": -2'),    "latent=-2; expected an integer of at least 1"),
     (lambda text: text.replace('"latent"', '"talent"'),           "talent=2 is no hyper-parameter of vae"),
     (lambda text: text.replace('"model": "vae"', '"model": "v"'), "model='v' is not known; choose one of gmm, vae"),
@@ -266,7 +388,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_can_be_gone_on_from
     small("vae", "whole")
     path = Path("run/checkpoints/step-00000020.safetensors")
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(checkpoint.CheckpointError, match="step-00000020.safetensors has .* bytes.*cut short"):
+    with pytest.raises(checkpoint.CheckpointError, match="step-00000020.safetensors .*cut short.* from step 15"):
         runs.resume("run")
     path.unlink()
     runs.resume("run")
@@ -303,7 +425,7 @@ def test_a_run_can_be_judged_on_other_data_of_the_same_shape(plain):
     folder, _ = small("vae", "run")
     other = digits()["test"]["x"].astype("float32")
     assert runs.evaluate(folder, data=other, draws=1)["train"]["n"] == 288
-    with pytest.raises(ValueError, match="levels=17, but the data have 256 levels"):
+    with pytest.raises(ValueError, match=r"shape \(8, 8\) and 256 levels; expected \(8, 8\) and 17, as run learned"):
         runs.evaluate(folder, data=np.zeros((20, 8, 8), "uint8"))
     with pytest.raises(ValueError, match=r"have shape \(63,\) and 17 levels; expected \(8, 8\) and 17, as run learned"):
         runs.evaluate(folder, data=other[:, 1:])

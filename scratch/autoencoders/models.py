@@ -4,14 +4,16 @@ import math
 from typing import Callable, NamedTuple
 
 from backends import xp
+from backends.random import Stream
 from scratch.autodiff import sigmoid, softplus
 from scratch.autoencoders import plain, vae
-from scratch.data.checks import check_array
+from scratch.data.checks import check_array, check_integer, check_memory
 from scratch.data.levels import binarise, dequantise, level_dtype, quantise
 from scratch.hyper import Choice, Count, Fraction, Levels, NonNegative, Positive, Sizes, hyper
 from scratch.nets import ACTIVATIONS, affine, mlp
 from scratch.probability.distributions import bernoulli_log_prob, gaussian_log_prob, logistic_log_prob, per_example
-from scratch.probability.estimators import reparameterise
+from scratch.probability.divergences import kl_normal
+from scratch.probability.estimators import log_mean_exp, reparameterise
 from scratch.train import Descent
 
 
@@ -83,7 +85,7 @@ class VAE(Descent):
     hidden:     tuple = hyper((256, 256),  Sizes,               "sizes of the encoder's hidden layers, from x to z")
     activation: str   = hyper("softplus",  Choice(ACTIVATIONS), "between the layers")
     decoder:    str   = hyper("logistic",  Choice(LIKELIHOODS), "what the decoder says of x")
-    variance:   float = hyper(0.01,        Positive,            "of the isotropic decoder, in the data's units^2")
+    variance:   float = hyper(0.01,        Positive,            "of the isotropic decoder; a range of levels is 1")
     binarise:   str   = hyper("threshold", Choice(("threshold", "static", "dynamic")),
                               "how the bernoulli decoder gets bits: 1 from half the range on, drawn once, or each time")
     beta:       float = hyper(1.0,         NonNegative,         "weight of the KL while training")
@@ -100,8 +102,8 @@ class VAE(Descent):
 
     def _need(self, levels):
         if levels is None and LIKELIHOODS[self.decoder].whole:
-            raise ValueError(f"decoder={self.decoder!r} is for data of whole levels: say how many with levels, 2 for "
-                             "bits, or choose decoder='gaussian' for real numbers.")
+            raise ValueError(f"decoder={self.decoder!r} is for data of whole levels: choose the decoder gaussian for "
+                             "real numbers, or say how many levels there are, with levels (2 for bits).")
 
     def init(self, stream, example):
         self._need(self.levels)
@@ -128,24 +130,27 @@ class VAE(Descent):
             return dequantise(x, self.levels, stream, dtype)
         return x.astype(dtype)
 
-    def encode(self, params, stats, x):
-        """mu and log_var of q(z | x), each [B, Z], for x [B, D] as the decoder speaks of it: levels, numbers in [0, 1),
-        real numbers or bits. Raises as `check_array` does."""
-        x = check_array(x, "x", (None, len(stats["centre"])))
-        return self._encode(params, stats, x.astype(stats["centre"].dtype))
+    def encode(self, params, stats, x, stream=Stream.seed(0)):
+        """mu and log_var of q(z | x), each [B, Z], for data x [B, D] as they come; the stream draws the noise or
+        the bits that the decoder wants. Raises as `evaluate` does."""
+        x = _checked(x, stats, 2 if self._static else self.levels)
+        return self._encode(params, stats, self.seen(x, stream("x"), stats["centre"].dtype))
 
     def _encode(self, params, stats, x):
         _, apply = self._nets(x.shape[1])[0]
         return apply(params["encoder"], (x - stats["centre"]) / stats["scale"])
 
     def decode(self, params, stats, z):
-        """The parameters of p(x | z), each [B, D]."""
+        """The parameters of p(x | z), each [B, D]. Raises as `check_array` does."""
+        return self._decode(params, stats, check_array(z, "z", (None, self.latent)).astype(stats["centre"].dtype))
+
+    def _decode(self, params, stats, z):
         _, apply = self._nets(len(stats["centre"]))[1]
         heads = apply(params["decoder"], z)
         return LIKELIHOODS[self.decoder].law(self, stats["centre"], stats["scale"], *heads)
 
     def _bound(self, f, params, stats, x, eps):
-        return f(x, eps, lambda x: self._encode(params, stats, x), lambda z: self.decode(params, stats, z),
+        return f(x, eps, lambda x: self._encode(params, stats, x), lambda z: self._decode(params, stats, z),
                  log_prob=LIKELIHOODS[self.decoder].log_prob)
 
     def bins(self, D):
@@ -158,26 +163,32 @@ class VAE(Descent):
         eps = stream("eps").normal((len(x), self.latent), dtype=x.dtype)
         log_p, kl = self._bound(vae.terms, params, stats, x, eps)
         log_p, kl = xp.mean(log_p), xp.mean(kl)
-        return self.beta * kl - log_p, (stats, {"reconstruction": log_p, "KL": kl})
+        return self.beta * kl - log_p, (stats, {"reconstruction": log_p - self.bins(x.shape[1]), "KL": kl})
 
     def evaluate(self, params, stats, batch, stream, draws=1):
-        """Of each example [B], in nats: the ELBO at one z, its terms, and the importance-weighted bound of `draws`.
+        """Of each example [B], in nats: the ELBO, a mean over `draws` codes, its terms, and the importance-weighted
+        bound of as many.
         Raises as `check_array` does, and ValueError where levels are expected and x holds something else."""
-        x     = _checked(batch["x"], stats, 2 if self._static else self.levels)
-        x     = self.seen(x, stream("x"), stats["centre"].dtype)
-        eps   = stream("eps").normal((draws, len(x), self.latent), dtype=x.dtype)
-        bins  = self.bins(x.shape[1])
-        log_p, kl = self._bound(vae.terms, params, stats, x, eps[0])
-        values = {"ELBO": log_p - kl - bins, "reconstruction": log_p - bins, "KL": kl}
-        if draws > 1:
-            bound = self._bound(vae.importance_bound, params, stats, x, eps)
-            values[f"importance-weighted bound, {draws} draws"] = bound - bins
-        return values
+        check_integer(draws, "draws", 1)
+        x   = _checked(batch["x"], stats, 2 if self._static else self.levels)
+        x   = self.seen(x, stream("x"), stats["centre"].dtype)
+        check_memory(4 * draws * len(x) * self.latent, f"draws={draws} of {len(x)} codes", "draw fewer")
+        eps = stream("eps").normal((draws, len(x), self.latent), dtype=x.dtype)
+        if draws == 1:
+            log_p, kl = self._bound(vae.terms, params, stats, x, eps[0])
+            bounds = {"ELBO": log_p - kl}
+        else:
+            kl     = kl_normal(*self._encode(params, stats, x))
+            log_w  = self._bound(vae.importance_terms, params, stats, x, eps)                       # [draws, B]
+            bounds = {"ELBO": xp.mean(log_w, axis=0),
+                      f"importance-weighted bound, {draws} draws": log_mean_exp(log_w, axis=0)}
+        bounds = {name: bound - self.bins(x.shape[1]) for name, bound in bounds.items()}
+        return bounds | {"reconstruction": bounds["ELBO"] + kl, "KL": kl}
 
     def sample(self, params, stats, stream, n):
         """n examples [n, D] of p(x | z), z of the prior: levels, or real numbers where the data are."""
         z = stream("z").normal((n, self.latent), dtype=stats["centre"].dtype)
-        x = LIKELIHOODS[self.decoder].draw(stream("x"), *self.decode(params, stats, z))
+        x = LIKELIHOODS[self.decoder].draw(stream("x"), *self._decode(params, stats, z))
         if not self.levels:
             return x
         return x.astype(xp.int64) if LIKELIHOODS[self.decoder].whole else quantise(x, self.levels)

@@ -76,7 +76,9 @@ def load(source, stream):
     that is not known, with those that are, and ValueError or TypeError for what the source holds that is no data.
     """
     if isinstance(source, Data):
-        return source
+        arrays = {part: {name: check_array(a, f"{name} of {part}", keep_integers=True)
+                         for name, a in getattr(source, part).items()} for part in PARTS}
+        return dataclasses.replace(source, **arrays)
     if isinstance(source, (str, os.PathLike)):
         if str(source) in DATA:
             return DATA[str(source)][0](stream)

@@ -86,11 +86,11 @@ def check_integer(n, name, low, high=None):
     return operator.index(n)
 
 
-def check_memory(size, path):
+def check_memory(size, what, hint="use a part of it"):
     """Raises ValueError where `size` bytes are more than half of the machine's memory."""
     if size > memory() / 2:
-        raise ValueError(f"{path} would take {size / 2**30:.3g} GiB, more than half of this machine's "
-                         f"{memory() / 2**30:.3g} GiB of memory; use a part of it.")
+        raise ValueError(f"{what} would take {size / 2**30:.3g} GiB, more than half of this machine's "
+                         f"{memory() / 2**30:.3g} GiB of memory; {hint}.")
 
 
 def memory():

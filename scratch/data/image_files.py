@@ -20,6 +20,8 @@ COLOURS = {"1": "L", "L": "L", "LA": "L", "P": "RGB", "RGB": "RGB", "RGBA": "RGB
 def opened(path):
     """The file, of at most half of the machine's memory, unpacked where its name ends in .gz."""
     with readable(path):
+        if path.exists() and not path.is_file():
+            raise ValueError(f"{path} is no file, but a pipe, a device or a folder; expected one with data in it.")
         check_memory(os.path.getsize(path), path)
         with (gzip.open if path.suffix.lower() == ".gz" else open)(path, "rb") as file:
             yield file

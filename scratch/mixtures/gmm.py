@@ -206,7 +206,7 @@ class GaussianMixture(Model):
         return data.dequantised(stream)
 
     def batches(self, data, stream, start):
-        return itertools.repeat(data)
+        return itertools.repeat({"x": data["x"].astype(self.precision)})
 
     def init(self, stream, example):
         """params, stats: of `starts` starts on the data example["x"] [N, D], the one that is best after ten steps."""
@@ -288,7 +288,8 @@ def parameters(pi, mu, Sigma):
     for k in range(K):
         if abs(Sigma[k] - Sigma[k].T).max() > 1e-6 * abs(Sigma[k]).max():
             raise ValueError(f"Sigma[{k}] is not symmetric; expected a covariance.")
-    pi, mu, Sigma = (xp.asarray(a) for a in (pi, mu, Sigma))
+    dtype = "float32" if {a.dtype.name for a in (pi, mu, Sigma)} == {"float32"} else "float64"
+    pi, mu, Sigma = (xp.asarray(a, dtype=dtype) for a in (pi, mu, Sigma))
     definite = to_host(xp.all(xp.isfinite(xp.linalg.cholesky(Sigma)), axis=(1, 2)))
     if not definite.all():
         raise ValueError(f"Sigma[{int(definite.argmin())}] is not positive definite; expected a covariance.")

@@ -7,6 +7,7 @@ import math
 from backends import xp
 from scratch.autodiff import sigmoid, softplus
 from scratch.autodiff.tape import primitive
+from scratch.data.checks import check_memory
 
 
 def _affine(x, W, b):
@@ -42,7 +43,9 @@ ACTIVATIONS = {
 
 
 def linear(n, m, gain=1):
-    """(init, apply) of an affine map: init(stream) draws W with deviation gain / sqrt(n), b = 0, in float32."""
+    """(init, apply) of an affine map: init(stream) draws W with deviation gain / sqrt(n), b = 0, in float32. Raises
+    ValueError for one that does not fit into memory, with its gradient and the moments of an optimiser."""
+    check_memory(20 * n * m, f"A layer of {n} x {m} weights", "choose smaller ones")
     def init(stream):
         return {"W": stream("W").normal((n, m)) * (gain / math.sqrt(n)), "b": xp.zeros(m, dtype="float32")}
 

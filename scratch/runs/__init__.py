@@ -14,6 +14,7 @@ import itertools
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import threading
@@ -26,7 +27,8 @@ from backends import to_host, use
 from backends.random import Stream
 from scratch import trees
 from scratch.data import DATA, Data, bits_per_dim, load
-from scratch.models import MODELS
+from scratch.data.checks import check_memory
+from scratch.models import BACKENDS, MODELS
 from scratch.runs import checkpoint, config as configs, environment, files
 from scratch.train import State, fit
 
@@ -65,6 +67,8 @@ def run(name, data=None, seed=0, steps=None, out=None, backend="numpy", every=No
     steps = entry.steps if steps is None else configs.count("steps", steps)
     every = max(1, steps // 20) if every is None else configs.count("every", every)
     out   = Path(out) if out is not None else _free(Path("runs") / f"{name}-{Path(label).stem}")
+    if backend not in BACKENDS:
+        raise ValueError(f"backend={backend!r} is not known; choose one of {', '.join(BACKENDS)}.")
     with use(backend), _new(out) as folder:
         stream = Stream.seed(seed)
         raw    = load(data, stream("data"))
@@ -73,15 +77,17 @@ def run(name, data=None, seed=0, steps=None, out=None, backend="numpy", every=No
         config = dict(model=name, data=label, seed=int(seed), steps=steps, every=every, hyper=dataclasses.asdict(model),
                       shape=list(data.shape), levels=data.levels, examples=[len(getattr(data, p)["x"]) for p in PARTS],
                       data_hash=environment.data_hash(raw), environment=environment.environment())
-        state  = model.start(stream("init"), data.train)
+        with numpy.errstate(all="ignore"):
+            state = model.start(stream("init"), data.train)
         configs.write(folder, config)
         return _train(Run(folder, config, model, data, state, {}, stream), show)
 
 
 def resume(folder, steps=None, data=None, backend=None, show=lambda *_: None):
     """Go on with the run in a folder from its last checkpoint, as if it had never ended; to more steps than it was
-    asked for, with `steps`. Gives its path, and results. The same bits come where numpy, its BLAS and number of
-    threads, and the processor are the same; what differs stands in results["differences"]."""
+    asked for, with `steps` (where it ended before it was judged too, and may have been best). Gives its path, and
+    results. The same bits come where numpy, its BLAS and number of threads, and the processor are the same; what
+    differs stands in results["differences"]."""
     config = configs.read(folder)
     with environment.lock(folder), use(backend or config["environment"]["backend"]):
         files.sweep(folder)
@@ -99,16 +105,18 @@ def resume(folder, steps=None, data=None, backend=None, show=lambda *_: None):
 
 def open_run(folder, data=None, which="best", needs_data=False):
     """The Run in a folder, on the backend of the moment: its best state by the validation split, or its last. With
-    needs_data its data are loaded, and have to be those that it learned. Raises ConfigError or CheckpointError."""
+    needs_data its data are loaded, and have to be those that it learned (a name's are made again: another processor may
+    round them otherwise). Raises ConfigError or CheckpointError."""
     folder = Path(folder)
     config = configs.read(folder)
     stream = Stream.seed(config["seed"])
     found  = None
     if needs_data:
         if config["data"] == "arrays" and data is None:
-            raise ValueError(f"{folder} learned arrays that were handed over; hand them over again: data=...")
+            raise ValueError(f"{folder} learned arrays that were handed over; hand them over again: in Python, "
+                             "data=...")
         found = load(config["data"] if data is None else data, stream("data"))
-        if (ours := environment.data_hash(found)) != config["data_hash"]:
+        if (ours := environment.data_hash(found)) != config["data_hash"] and config["data"] not in DATA:
             raise ValueError(f"The data {config['data']} are not those that {folder} learned: "
                              f"their hash is {ours}, expected {config['data_hash']}.")
     model = configs.model(config["model"], config["hyper"])
@@ -116,13 +124,11 @@ def open_run(folder, data=None, which="best", needs_data=False):
         found = model.view(found, stream("data"))
     steps = _saved(folder)
     if not steps:
-        if not needs_data:
+        if which == "best":
             raise checkpoint.CheckpointError(f"{folder} holds no checkpoint yet: `scratch resume {folder}` starts it.")
         return Run(folder, config, model, found, model.start(stream("init"), found.train), {}, stream)
-    about    = _about(folder, config, last := max(steps))
-    parts, _ = checkpoint.load(_path(folder, last), _kept(model.template(config["shape"])))
-    state    = model.restore(last, *parts.values())._replace(metrics=about["metrics"], done=about["done"])
-    opened   = Run(folder, config, model, found, state, about, stream)
+    state, about = _load(folder, config, model, model.template(config["shape"]), max(steps))
+    opened = Run(folder, config, model, found, state, about, stream)
     return _best(opened) if which == "best" else opened
 
 
@@ -132,26 +138,33 @@ def sample(folder, n=64, seed=0):
         opened = open_run(folder)
         if not hasattr(opened.model, "sample"):
             raise ValueError(f"{folder} holds {opened.config['model']}, which has no law to draw from: train a vae.")
-        return to_host(opened.model.sample(*opened.weights, Stream.seed(seed), configs.count("n", n)))
+        check_memory(8 * configs.count("n", n) * math.prod(opened.config["shape"]), f"n={n} examples", "draw fewer")
+        with numpy.errstate(all="ignore"):
+            return to_host(opened.model.sample(*opened.weights, Stream.seed(seed), n))
 
 
-def evaluate(folder, data=None, draws=100, seed=0):
+def evaluate(folder, data=None, draws=100, seed=None):
     """Figures of the best state of a run on its training, validation and test examples: for each part {"n", and for
-    each figure its mean and standard error over the examples}. With other data: on all their parts."""
+    each figure its mean and standard error over the examples}. With other data: on all their parts. Codes are drawn
+    from the run's own stream, as for its report, unless a seed is given."""
     config = configs.read(folder)
     configs.count("draws", draws)
+    stream = Stream.seed(config["seed"])("test") if seed is None else Stream.seed(seed)
     with use(config["environment"]["backend"]):
         if data is None:
             opened = open_run(folder, needs_data=True)
-            return held_out(opened, draws, Stream.seed(seed))
+            return held_out(opened, draws, stream)
         opened = open_run(folder)
-        found  = opened.model.view(load(data, opened.stream("data")), opened.stream("data"))
+        found  = load(data, opened.stream("data"))
+        if found.levels is None or found.levels == config["hyper"].get("levels", config["levels"]):
+            found = opened.model.view(found, opened.stream("data"))
         if (math.prod(found.shape), found.levels) != (math.prod(config["shape"]), config["levels"]):
             raise ValueError(f"The data have shape {found.shape} and {found.levels} levels; expected "
                              f"{tuple(config['shape'])} and {config['levels']}, as {folder} learned.")
-        return held_out(opened._replace(data=found), draws, Stream.seed(seed))
+        return held_out(opened._replace(data=found), draws, stream)
 
 
+@numpy.errstate(all="ignore")
 def held_out(opened, draws=1, stream=Stream.seed(0), parts=PARTS):
     """What the model says of each part of the data, as {part: {"n", figure: (mean, standard error)}}."""
     results = {}
@@ -165,7 +178,8 @@ def held_out(opened, draws=1, stream=Stream.seed(0), parts=PARTS):
         if opened.model.higher:
             results[part]["bits per dimension"] = _bits(opened, *results[part][opened.model.criterion])
         if opened.data.log_p:
-            results[part]["true log-likelihood"] = (to_host(opened.data.log_p(data["x"])).mean().item(), 0.0)
+            true = to_host(opened.data.log_p(data["x"])).astype(float)
+            results[part]["true log-likelihood"] = (true.mean().item(), true.std().item() / n**0.5)
     return results
 
 
@@ -182,11 +196,13 @@ BLOCK = 1000                # examples judged at a time
 def report(*folders, out=None, data=None):
     """Write the page of a run again, from its best state; or one that shows several side by side, at `out`."""
     from scratch.runs import pages
+    if out is not None and (os.path.lexists(out) or not Path(out).parent.is_dir()):
+        raise FileExistsError(f"{out} exists already, or its folder does not; choose another --out.")
     if len(folders) == 1 and out is None:
         with use(configs.read(folders[0])["environment"]["backend"]):
             _finish(open_run(folders[0], data, needs_data=True))
         return Path(folders[0]) / "report.html"
-    return pages.side_by_side([Path(folder) for folder in folders], _free(Path(out or "comparison.html")))
+    return pages.side_by_side([Path(folder) for folder in folders], Path(out or _free(Path("comparison.html"))))
 
 
 # ---- training --------------------------------------------------------------------------------------------------------
@@ -198,7 +214,7 @@ def _train(opened, show):
     ours, order = (Stream(int(about[name], 16)) for name in ("stream", "order"))
     with signals() as caught:
         with numpy.errstate(all="ignore"), _log(folder / "metrics.jsonl", state.step) as log:
-            batches = model.batches(data.train, order, state.step)
+            batches, kept = model.batches(data.train, order, state.step), about["best"]["step"]
             for state, metrics in fit(model, state, batches, ours("train"), config["steps"]):
                 show(state.step, config["steps"], metrics)
                 line   = {"step": state.step, **metrics}
@@ -213,22 +229,27 @@ def _train(opened, show):
                 if regular or caught:
                     log.flush()
                     os.fsync(log.fileno())
-                    _save(folder, state, about)
+                    kept = _save(folder, state, about, kept)
                     if regular:
                         _snapshot(opened)
                 if caught:
                     break
+    try:
         results = {} if caught else _finish(opened._replace(about=about))
-        return folder, results | {"step": state.step, "signal": caught[0] if caught else None}
+    except KeyboardInterrupt:                                   # all is saved: only the report is missing
+        results, caught = {}, [signal.SIGINT]
+    return folder, results | {"step": state.step, "signal": caught[0] if caught else None}
 
 
-def _save(folder, state, about):
-    """The state into the run's folder, where then the last two and the best are."""
+def _save(folder, state, about, before):
+    """The state into the run's folder, where then the last two are and the best of either; `before` is that of the one
+    before. The step of the best."""
     (folder / "checkpoints").mkdir(exist_ok=True)
     said = about | {"step": state.step, "metrics": state.metrics, "done": state.done}
     checkpoint.save(_path(folder, state.step), _kept(state), said)
-    for old in set(sorted(_saved(folder))[:-2]) - {about["best"]["step"]}:
+    for old in set(sorted(_saved(folder))[:-2]) - {about["best"]["step"], before}:
         _path(folder, old).unlink()
+    return about["best"]["step"]
 
 
 def _kept(state):
@@ -241,16 +262,30 @@ def _path(folder, step):
 
 def _saved(folder):
     """The steps of which the folder holds checkpoints."""
-    return [int(path.stem[5:]) for path in (folder / "checkpoints").glob("step-*.safetensors")]
+    names = (re.fullmatch(r"step-(\d{8,})\.safetensors", path.name) for path in (folder / "checkpoints").glob("step-*"))
+    return [int(name[1]) for name in names if name]
 
 
-def _about(folder, config, step):
-    """What the checkpoint of a step says besides; raises CheckpointError where it is of another run."""
-    about = checkpoint.about(_path(folder, step))
-    if about.get("config") != configs.fingerprint(config):
-        raise checkpoint.CheckpointError(f"{_path(folder, step)} is of another run: what config.json asks for is not "
-                                         "what it was trained with.")
-    return about
+def _load(folder, config, model, template, step):
+    """The state at a step, and what its checkpoint says besides. Raises CheckpointError, which says from where the run
+    can be gone on with, for one that is damaged or of another run."""
+    path = _path(folder, step)
+    try:
+        parts, about = checkpoint.load(path, _kept(template))
+        if not isinstance(about, dict) or any(not isinstance(about.get(key), kind) for key, kind in ABOUT.items()):
+            raise checkpoint.CheckpointError(f"{path} is no checkpoint of a run: it does not say {', '.join(ABOUT)}.")
+        if about["config"] != configs.fingerprint(config):
+            raise checkpoint.CheckpointError(f"{path} is of another run: what config.json asks for is not what it was "
+                                             "trained with.")
+    except checkpoint.CheckpointError as error:
+        before = [other for other in _saved(folder) if other < step]
+        hint   = f" Without that file the run goes on from step {max(before)}." if before else ""
+        raise checkpoint.CheckpointError(f"{error}{hint}") from None
+    state = model.restore(step, *parts.values())
+    return state._replace(metrics=about["metrics"], done=about["done"]), about
+
+
+ABOUT = dict(config=str, stream=str, order=str, step=int, metrics=dict, best=dict, done=bool)
 
 
 def _best(opened):
@@ -258,8 +293,8 @@ def _best(opened):
     step = opened.about["best"]["step"]
     if step in (0, opened.state.step):                  # 0: no validation yet, or none that was finite
         return opened
-    parts, _ = checkpoint.load(_path(opened.folder, step), _kept(opened.state))
-    return opened._replace(state=opened.model.restore(step, *parts.values()))
+    state, _ = _load(opened.folder, opened.config, opened.model, opened.state, step)
+    return opened._replace(state=state)
 
 
 def _snapshot(opened):
@@ -270,17 +305,21 @@ def _snapshot(opened):
         pages.snapshot(opened, opened.folder / "samples" / f"step-{opened.state.step:08d}.png")
 
 
+@numpy.errstate(all="ignore")
 def _finish(opened):
     """Judge the best state and write the report; the figures."""
     from scratch.runs import pages
     opened  = _best(opened)
-    results = held_out(opened, DRAWS, opened.stream("test"))
+    stream  = opened.stream("test")
+    results = held_out(opened, 1, stream, PARTS[:2]) | held_out(opened, _draws(opened.data), stream, PARTS[2:])
     files.write(opened.folder / "results.json", json.dumps(results, indent=2).encode() + b"\n")
     pages.report(opened, results)
     return results
 
 
-DRAWS = 100                 # importance samples of the figures, where a model has such a bound
+def _draws(data):
+    """How many codes are drawn of each test example: 100 of the digits, fewer where there are many."""
+    return min(100, max(1, 100000 // len(data.test["x"])))
 
 
 @contextlib.contextmanager

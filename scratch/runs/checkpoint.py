@@ -129,8 +129,8 @@ def _check(path, file, size):
         raise CheckpointError(f"{path} has {size} bytes, expected more than {8 + n}: it is cut short.")
     head += file.read(n)
     try:
-        header = _json(head[8:])
-        said   = _json(header.pop("__metadata__", {}).get("scratch", "null"))
+        header = files.parse(head[8:])
+        said   = files.parse(header.pop("__metadata__", {}).get("scratch", "null"))
         end    = 8 + n + max((tensor["data_offsets"][1] for tensor in header.values()), default=0)
         if said is None:
             raise CheckpointError(f"{path} is no checkpoint of `scratch`, but safetensors of another kind.")
@@ -150,13 +150,3 @@ def _check(path, file, size):
     if found.encode() != digits:
         raise CheckpointError(f"{path} is damaged: its checksum is {found}, expected {digits.decode()}.")
     return what
-
-
-def _json(text):
-    return json.loads(text, object_pairs_hook=_once)
-
-
-def _once(pairs):
-    if len(found := dict(pairs)) < len(pairs):
-        raise ValueError("a key stands twice")
-    return found

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from scratch.data.checks import check_integer
-from scratch.models import MODELS
+from scratch.models import BACKENDS, MODELS
 from scratch.runs import files
 
 KEYS    = dict(model=str, data=str, seed=int, steps=int, every=int, hyper=dict, shape=list, levels=(int, type(None)),
@@ -49,7 +49,7 @@ def read(folder):
             raise ConfigError(f"{path} is not there; expected the folder of a run, as `scratch train` leaves it.")
         if path.stat().st_size > LARGEST:
             raise ConfigError(f"{path} has {path.stat().st_size} bytes; expected at most {LARGEST}.")
-        config = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_once, parse_constant=_no_number)
+        config = files.parse(path.read_text(encoding="utf-8"))
     except ConfigError:
         raise
     except OSError as error:
@@ -63,6 +63,14 @@ def read(folder):
         if not isinstance(config[key], kind) or isinstance(config[key], bool):
             raise ConfigError(f"{path} is damaged: {key} is {config[key]!r}.")
     try:
+        count("steps", config["steps"]), count("every", config["every"])
+        for name, n in (("shape", None), ("examples", 3)):
+            if not config[name] or n not in (None, len(config[name])):
+                raise ValueError(f"{name} is {config[name]!r}.")
+            for each in config[name]:
+                count(name, each)
+        if config["environment"].get("backend") not in BACKENDS:
+            raise ValueError(f"backend is {config['environment'].get('backend')!r}; expected {', '.join(BACKENDS)}.")
         model(config["model"], config["hyper"])
     except (ValueError, TypeError) as error:
         raise ConfigError(f"{path}: {error}") from None
@@ -72,13 +80,3 @@ def read(folder):
 def fingerprint(config):
     """SHA-256 of what a state is a function of, besides its step."""
     return hashlib.sha256(json.dumps({key: config[key] for key in DECIDES}, sort_keys=True).encode()).hexdigest()
-
-
-def _once(pairs):
-    if len(found := dict(pairs)) < len(pairs):
-        raise ValueError("a key stands twice")
-    return found
-
-
-def _no_number(name):
-    raise ValueError(f"{name} is no number of JSON")

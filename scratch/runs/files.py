@@ -1,5 +1,6 @@
 """Files of a run: there whole, or as they were before."""
 import contextlib
+import json
 import os
 import re
 from pathlib import Path
@@ -34,3 +35,19 @@ def sweep(folder):
     for left in Path(folder).rglob(".*.tmp"):
         if re.fullmatch(r"(?s)\..+\.\d+\.tmp", left.name) and left.is_file():
             left.unlink()
+
+
+def parse(text):
+    """What JSON says. Raises ValueError (RecursionError, where it is nested too deep) for what is none, for a key that
+    stands twice and for NaN."""
+    return json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
+
+
+def _once(pairs):
+    if len(found := dict(pairs)) < len(pairs):
+        raise ValueError("a key stands twice")
+    return found
+
+
+def _no_number(name):
+    raise ValueError(f"{name} is no number of JSON")

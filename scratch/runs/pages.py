@@ -25,7 +25,7 @@ from scratch.runs.figures import (BLUE, INK, ORANGE, frame, histogram, image_gri
 #   criterion           the same of a batch that it trains on, from a line of metrics.jsonl; None where that is another
 CRITERIA = {
     "log-likelihood":   lambda model, D, m: m["log_lik"],
-    "ELBO":             lambda model, D, m: m["reconstruction"] - m["KL"] - model.bins(D),
+    "ELBO":             lambda model, D, m: m["reconstruction"] - m["KL"],
     "squared error":    lambda model, D, m: None if model.kind in ("denoising", "stacked") else m["error"],
 }
 CAPTIONS = {
@@ -54,7 +54,7 @@ def report(opened, results):
     title  = f"{entry.title.split(':')[0]}: {Path(config['data']).name}"
     kind   = "characters" if data.symbols else "pixels" if _is_image(data) else "columns"
     shape  = " &times; ".join(map(str, data.shape))
-    levels = f" of {data.levels} levels" if data.levels else ""
+    levels = f" of {data.levels} {'different ones' if data.symbols else 'levels'}" if data.levels else ""
     _write(opened.folder / "report.html", title,
            f"<h1>{_e(title)}</h1><p class=soft>{_e(entry.paper)}</p>",
            f"<p>It learned {config['examples'][0]} examples of {shape} {kind}{levels}, in "
@@ -62,9 +62,9 @@ def report(opened, results):
            _headline(opened, results), _learning(opened, results, lines), _pictures(opened), _figures(opened, results),
            "<h2>What it rests on</h2><p>Its mathematics is executed: each line of its derivations is compared with the "
            f"one before it, and the last with this code.</p><pre>scratch check {_e(entry.derivations)}</pre>",
-           f"<h2>How to go on</h2><pre>scratch resume   {folder} --steps {2 * max(last, config['steps'])}\n"
-           f"scratch sample   {folder}\nscratch evaluate {folder}</pre>",
-           "<h2>What was asked for</h2><details><summary>and on what it ran</summary>",
+           f"<h2>How to go on</h2><pre>scratch resume   {folder} --steps {2 * max(last, config['steps'])}\n",
+           f"scratch sample   {folder}\n" * hasattr(opened.model, "sample") + f"scratch evaluate {folder}</pre>",
+           "<h2>What was asked for</h2><details><summary>hyper-parameters, versions, machine</summary>",
            _table([(_e(key), _e(value)) for key, value in _flat(config).items()]), "</details>")
 
 
@@ -97,7 +97,7 @@ def side_by_side(folders, out):
            "<h2>Held-out figures</h2>", _table(_compared(runs), head),
            "<p class=soft>In bold the best of those that can be compared: of the same data, seen in the same way.</p>",
            "<h2>Validation</h2>", *_validations(runs), "<h2>What they draw</h2>", _table(_drawings(runs), head),
-           "<h2>What is the same</h2><details><summary>of what was asked for, and what it ran on</summary>",
+           "<h2>What is the same</h2><details><summary>hyper-parameters, versions, machine</summary>",
            _table(same, head), "</details>")
     return Path(out)
 
@@ -179,7 +179,7 @@ def _learning(opened, results, lines):
             frame(axes, shown)
         return _file(opened, f"learning-{name.replace(' ', '-')}.svg", plot(draw))
     figures = "".join(drawn(name, values) for name, values in curves.items())
-    note    = ("Dotted: the chosen step."
+    note    = ("Dotted: the chosen step. The first twentieth of the steps may lie beyond the scale."
                + f" A point of a training curve is the mean of {window} steps." * (window > 1)
                + " Validation is that of the averaged weights." * bool(opened.config["hyper"].get("ema")))
     after   = ""
