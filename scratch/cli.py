@@ -78,9 +78,11 @@ def parser():
                        help="the folder to write; a new one under runs/ unless told otherwise")
         _backend(p, default="numpy")
         for field in dataclasses.fields(entry.model):
-            kind = field.metadata["kind"]
+            kind, default = field.metadata["kind"], field.default
+            if isinstance(default, tuple):
+                default = ",".join(map(str, default))
             p.add_argument(f"--{field.name.replace('_', '-')}", dest=field.name, type=kind.parse, metavar=kind.metavar,
-                           default=argparse.SUPPRESS if field.default is None else field.default,
+                           default=argparse.SUPPRESS if default is None else default,
                            help=f"{field.metadata['help']}: {kind.expected}")
         p.set_defaults(command=train, name=name)
 

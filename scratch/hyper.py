@@ -40,7 +40,7 @@ NonNegative = Kind(float,  lambda v: _number(v) and v >= 0,     "a finite number
 Positive    = Kind(float,  lambda v: _number(v) and v > 0,      "a finite number above 0")
 Fraction    = Kind(float,  lambda v: _number(v) and 0 <= v < 1, "a number from 0 to 1, without 1")
 Sizes       = Kind(sizes,  lambda v: isinstance(v, tuple) and all(_integer(n) and n >= 1 for n in v),
-                   "integers of at least 1 between commas, or nothing")
+                   "integers of at least 1, as (64, 32), on the command line 64,32")
 
 
 def Choice(table):

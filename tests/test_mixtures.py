@@ -412,6 +412,12 @@ def test_hyper_parameters_that_make_no_sense_are_named(hyper, message):
         GaussianMixture(**hyper)
 
 
+def test_numbers_whose_squares_overflow_are_refused():
+    says = "X holds numbers of up to 1e.200, whose squares are beyond float64: scale"
+    with np.errstate(over="ignore"), pytest.raises(ValueError, match=says):
+        GaussianMixture(components=1).init(Stream.seed(0), {"x": np.array([[1e200, 0], [0, 1]])})
+
+
 def test_more_components_than_points_are_refused():
     with pytest.raises(ValueError, match="components=10 but X has 6 rows"):
         GaussianMixture().init(Stream.seed(0), {"x": X})

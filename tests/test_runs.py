@@ -355,7 +355,7 @@ def damaged(folder, change):
     (lambda text: "",                                             "config.json is damaged: Expecting value"),
     (lambda text: text[:100],                                     "config.json is damaged: "),
     (lambda text: "[" * 100000,                                   "config.json is damaged: "),
-    (lambda text: "3",                                            "damaged or of another version: int"),
+    (lambda text: "3",                                            "damaged: it holds a int; expected an object"),
     (lambda text: text.replace('"seed"', '"sede"'),               "sede, seed missing or not known"),
     (lambda text: text.replace('"seed": 0', '"seed": NaN'),       "NaN is no number of JSON"),
     (lambda text: text.replace('"seed": 0', '"seed": "0"'),       "seed is '0'"),

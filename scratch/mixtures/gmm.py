@@ -211,6 +211,9 @@ class GaussianMixture(Model):
     def init(self, stream, example):
         """params, stats: of `starts` starts on the data example["x"] [N, D], the one that is best after ten steps."""
         x = check_table(example["x"]).astype(self.precision)
+        if not bool(xp.isfinite(xp.sum(xp.square(x)))):
+            raise ValueError(f"X holds numbers of up to {float(xp.max(xp.abs(x))):.3g}, whose squares are beyond "
+                             f"{self.precision}: scale the data.")
         if self.components > len(x):
             raise ValueError(f"components={self.components} but X has {len(x)} rows; expected at least as many rows as "
                              "components: lower components.")

@@ -19,8 +19,8 @@ def gaussian_log_prob(x, mu, log_var):
 
 
 def bernoulli_log_prob(x, logits):
-    """log p(x) [B] of independent bits with P(1) = sigmoid(logits). Between 0 and 1 an x has no probability: what comes
-    out is then minus a cross-entropy.                                                       [vae.bernoulli_called]"""
+    """log p(x) [B] of independent bits with P(1) = sigmoid(logits), for finite logits. Between 0 and 1 an x has no
+    probability: what comes out is then minus a cross-entropy.                               [vae.bernoulli_called]"""
     return per_example(log_bernoulli(x, logits))
 
 

@@ -196,6 +196,8 @@ BLOCK = 1000                # examples judged at a time
 def report(*folders, out=None, data=None):
     """Write the page of a run again, from its best state; or one that shows several side by side, at `out`."""
     from scratch.runs import pages
+    if not folders:
+        raise ValueError("report() was given no folder; expected one, or several to show side by side.")
     if out is not None and (os.path.lexists(out) or not Path(out).parent.is_dir()):
         raise FileExistsError(f"{out} exists already, or its folder does not; choose another --out.")
     if len(folders) == 1 and out is None:

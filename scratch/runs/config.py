@@ -56,8 +56,9 @@ def read(folder):
         raise ConfigError(f"{path} cannot be read: {error.strerror or error}.") from None
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path} is damaged: {error or 'it is nested too deep'}.") from None
-    if not isinstance(config, dict) or set(config) != set(KEYS):
-        wrong = sorted(set(KEYS) ^ set(config)) if isinstance(config, dict) else [type(config).__name__]
+    if not isinstance(config, dict):
+        raise ConfigError(f"{path} is damaged: it holds a {type(config).__name__}; expected an object.")
+    if wrong := sorted(set(KEYS) ^ set(config)):
         raise ConfigError(f"{path} is damaged or of another version: {', '.join(wrong)} missing or not known.")
     for key, kind in KEYS.items():
         if not isinstance(config[key], kind) or isinstance(config[key], bool):

@@ -89,7 +89,8 @@ def side_by_side(folders, out):
     runs  = {str(folder): (configs.read(folder), _results(folder), _lines(folder)) for folder in folders}
     flat  = [_flat(config) for config, *_ in runs.values()]
     head  = ("", *map(_e, runs))
-    asked = {key: [str(each.get(key, "–")) for each in flat] for key in dict.fromkeys(itertools.chain(*flat))}
+    asked = {key: [str(each.get(key, "–")) for each in flat] for key in dict.fromkeys(itertools.chain(*flat))
+             if key != "data_hash"}
     same, differs = ([(_e(key), *map(_e, values)) for key, values in asked.items() if (len(set(values)) > 1) == differ]
                      for differ in (False, True))
     _write(Path(out), "Runs side by side", "<h1>Runs side by side</h1>",
@@ -125,9 +126,10 @@ def _headline(opened, results):
     if "true log-likelihood" in held and unit in (BITS, NATS):
         rows.append(("The truth", _in_words(config, results, held["true log-likelihood"][0])[0]))
     cost = [-v if unit == NATS else v for _, v in rows]
-    most = max(cost) or 1 if levels_seen(config) or unit != NATS else math.inf      # a density's 0 is that of its units
+    most = min(max(cost), 4 * cost[-1]) or 1 if levels_seen(config) or unit != NATS else math.inf   # a density has no 0
     bars = "".join(f"<tr{' class=this' * (what == 'This model')}><td>{_e(what)}<td class=number>{_n(v)}"
-                   f"<td class=bar><i style='width:{100 * c / most:.1f}%'></i>" for (what, v), c in zip(rows, cost))
+                   f"<td class=bar><i style='width:{min(100, 100 * c / most):.1f}%'></i>"
+                   for (what, v), c in zip(rows, cost))
     note = ("The data are whole numbers k. Noise u in [0, 1) was added, and it learned the density of (k + u) / "
             f"{config['levels']}: its bits bound those of the levels from above." if _dequantised(opened) else "")
     return (f"<section><div><p class=big>{_n(value)} <small>&plusmn; {_n(error, value)}</small></p>"
@@ -166,7 +168,7 @@ def _learning(opened, results, lines):
 
     def drawn(name, values):
         def draw(figure):
-            axes  = figure.add_subplot(title=name)
+            axes  = figure.add_subplot(title=name, ylabel="nats" if opened.model.higher else "")
             steps = [line["step"] for line in lines]
             shown = [] if not values or None in values else [smoothed(steps, values, window)]
             for line in shown:
@@ -202,7 +204,7 @@ def _is_image(data):
 def _pictures(opened):
     """What it draws beside the data, and what else it has to show."""
     model, weights, data, stream = opened.model, opened.weights, seen(opened), opened.stream("show")
-    n, pairs = (64, 32) if _is_image(data) else (8, 8) if data.symbols else (2000, 2000)
+    n, pairs = (64, 32) if _is_image(data) else (8, 8) if data.symbols else [min(2000, len(data.train["x"]))] * 2
     shown    = {}
     if hasattr(model, "sample"):
         shown = {"samples": model.sample(*weights, stream("samples"), n), "data": data.train["x"][:n]}
