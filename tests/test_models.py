@@ -10,7 +10,7 @@ from backends import no_sync, to_host, use, xp
 from backends.random import Stream
 from scratch import trees
 from scratch.autodiff import value_and_grad
-from scratch.autoencoders import VAE, Autoencoder, ppca, vae
+from scratch.autoencoders import VAE, Autoencoder, plain, ppca, vae
 from scratch.autoencoders.models import AUTOENCODERS, LIKELIHOODS, Likelihood
 from scratch.data import Data, bits_per_dim, load
 from scratch.mixtures import GaussianMixture
@@ -718,3 +718,30 @@ def test_the_code_costs_less_where_beta_is_large():
         return m.evaluate(m.weights(state), state.stats, data.test, SEED)["KL"].mean()
     rates = [rate(beta) for beta in (0.25, 1.0, 4.0)]
     assert rates[0] > 1.2 * rates[1] > 1.2**2 * rates[2]
+
+
+def test_an_autoencoder_is_affine_maps_with_the_activation_between_them():
+    model = small(Autoencoder, kind="plain", levels=L)
+    model = dataclasses.replace(model, hidden=(4, 3), activation="tanh")
+    _, params, stats, x = begin(model, "float64")
+    encode, decode = model.net(params, stats)
+
+    def by_hand(layers, v):
+        for i, layer in enumerate(layers):
+            v = v @ layer["W"] + layer["b"]
+            v = np.tanh(v) if i < len(layers) - 1 else v
+        return v
+    x = model.seen(x, "float64")
+    h = by_hand(params["encoder"], x - stats["centre"])
+    assert np.allclose(encode(x), h, rtol=1e-13)
+    assert np.allclose(decode(h), by_hand(params["decoder"], h) + stats["centre"], rtol=1e-13)
+
+
+@pytest.mark.parametrize("strength", [0.3, 2.0])
+def test_the_denoising_one_sees_noise_of_its_strength(strength):
+    model = dataclasses.replace(next(m for m in AES.values() if m.kind == "denoising"), strength=strength)
+    _, params, stats, x = begin(model, "float64")
+    seen  = model.seen(x, "float64")
+    noise = strength * SEED("noise").normal(seen.shape, "float64")
+    want  = plain.denoising_error(seen, noise, *model.net(params, stats))
+    assert math.isclose(loss(model, params, stats, x, SEED)[1]["error"], want, rel_tol=1e-13)
