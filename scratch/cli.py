@@ -136,6 +136,9 @@ def list_all():
     print("data")
     for name, (_, about) in DATA.items():
         print(f"  {name:14} {about}")
+    folder = os.environ.get("SCRATCH_DATA")
+    print("  and your own: a path, or a name in the folder SCRATCH_DATA, which",
+          f"has {', '.join(sorted(os.listdir(folder)))}" if folder else "is not set")
     return 0
 
 

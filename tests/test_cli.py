@@ -49,7 +49,13 @@ def train(here, *more):
 def test_list_names_every_model_and_every_data_set(capsys):
     assert scratch_("list") == 0
     out = capsys.readouterr().out
-    assert all(name in out for name in (*MODELS, *DATA))
+    assert all(name in out for name in (*MODELS, *DATA)) and "SCRATCH_DATA, which" in out
+
+
+def test_list_names_what_lies_in_the_folder_of_data(here, capsys, monkeypatch):
+    small(here)
+    monkeypatch.setenv("SCRATCH_DATA", str(here))
+    assert scratch_("list") == 0 and "SCRATCH_DATA, which has points.npy" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("model, flags, bits", [
