@@ -28,6 +28,7 @@ class Model:
     """A frozen dataclass of hyper-parameters, with what a run needs. Besides this a model has
 
         init(stream, example) -> params, stats             example: the training data, {"x": [N, D], ...}
+        batches(data, stream, start) -> batches            of the training data, endless, from step `start` on
         update(state, batch, stream) -> state, metrics     one step, metrics arrays of one number
         evaluate(params, stats, batch, stream) -> {name: [B]}        each example's, among them `criterion`
         sample(params, stats, stream, n) -> x              n examples, in the units of the data
@@ -55,10 +56,6 @@ class Model:
     def weights(self, state):
         """The params that everything but training uses."""
         return state.params
-
-    def batches(self, data, stream, start):
-        """Endless batches from step `start` on."""
-        raise NotImplementedError
 
     def finished(self, before, after):
         """Do the metrics of two steps in a row say that there is nothing more to learn?"""

@@ -307,6 +307,11 @@ def test_an_interrupted_training_is_saved_and_says_how_to_go_on(here, capsys, mo
     assert scratch_("resume", here / "run") == 0 and (here / "run" / "report.html").exists()
 
 
+def test_bits_that_may_differ_are_said_to(here, capsys):
+    assert cli.told(here, {"signal": 2, "step": 1, "differences": ["numpy 2.4, now 2.5"]}) == 130
+    assert "the bits may differ from those of an unbroken run: numpy 2.4, now 2.5." in capsys.readouterr().err
+
+
 def test_a_full_disk_is_one_sentence(here, capsys, monkeypatch):
     def full(handle):
         raise OSError(28, "No space left on device")

@@ -508,3 +508,11 @@ def test_the_weights_of_a_start_have_the_variance_that_their_activation_wants(ac
     hidden, last = mlp((400, 300, 300), activation)[0](SEED)
     for layer, n, want in ((hidden, 400, gain), (last, 300, 1)):
         assert abs(layer["W"].var() * n / want - 1) < 6 * (2 / layer["W"].size)**0.5 and not layer["b"].any()
+
+
+@pytest.mark.parametrize("t, decay, kept", [(1, 0.999, 1 / 10), (5, 0.999, 5 / 14), (91, 0.999, 0.91), (91, 0.5, 0.5)])
+def test_at_first_the_average_keeps_less_than_its_decay(t, decay, kept):
+    """(1 + n) / (10 + n) after n = t - 1 steps, until that is the decay."""
+    average = np.zeros(3)
+    averaged(average, np.ones(3), t, decay)
+    assert np.allclose(average, 1 - kept, rtol=1e-14)

@@ -213,6 +213,22 @@ def test_a_checkpoint_belongs_to_all_that_its_state_is_a_function_of(plain, key,
     assert configs.fingerprint(config | {"steps": 9, "every": 3}) == configs.fingerprint(config)
 
 
+@pytest.mark.parametrize("data, goes_on", [("moons", True), ("digits", False)])
+def test_only_toys_may_be_rounded_otherwise_on_another_machine(plain, monkeypatch, data, goes_on):
+    folder, _ = small("vae", "run", data=data, decoder="gaussian")
+    monkeypatch.setattr(runs.environment, "data_hash", lambda data: "another")
+    if goes_on:
+        assert runs.open_run(folder, needs_data=True).data.train
+    else:
+        with pytest.raises(ValueError, match="The data digits are not those that run learned: their hash is another"):
+            runs.open_run(folder, needs_data=True)
+
+
+def test_a_twentieth_of_the_steps_lies_between_checkpoints(plain):
+    folder, _ = small("vae", "run", steps=100, every=None)
+    assert configs.read(folder)["every"] == 5 and runs._saved(folder)[-1] % 5 == 0
+
+
 def test_the_second_signal_interrupts_at_once():
     with pytest.raises(KeyboardInterrupt), runs.signals() as caught:
         os.kill(os.getpid(), signal.SIGTERM)

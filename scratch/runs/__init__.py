@@ -26,14 +26,11 @@ import numpy
 from backends import to_host, use
 from backends.random import Stream
 from scratch import trees
-from scratch.data import DATA, Data, bits_per_dim, load
+from scratch.data import DATA, PARTS, TOYS, Data, bits_per_dim, load
 from scratch.data.checks import check_memory
-from scratch.models import BACKENDS, MODELS
+from scratch.models import BACKENDS
 from scratch.runs import checkpoint, config as configs, environment, files
 from scratch.train import State, fit
-
-PARTS = ("train", "valid", "test")
-
 
 class Run(NamedTuple):
     """What a folder holds, opened."""
@@ -61,7 +58,7 @@ def run(name, data=None, seed=0, steps=None, out=None, backend="numpy", every=No
     for input that makes no sense and OSError where `out` cannot be written, before training starts and with nothing
     left behind; ValueError at the step at which the loss or a parameter is no longer finite.
     """
-    entry = _entry(name)
+    entry = configs.entry(name)
     data  = entry.data if data is None else data
     label = _label(data)
     steps = entry.steps if steps is None else configs.count("steps", steps)
@@ -105,8 +102,8 @@ def resume(folder, steps=None, data=None, backend=None, show=lambda *_: None):
 
 def open_run(folder, data=None, which="best", needs_data=False):
     """The Run in a folder, on the backend of the moment: its best state by the validation split, or its last. With
-    needs_data its data are loaded, and have to be those that it learned (a name's are made again: another processor may
-    round them otherwise). Raises ConfigError or CheckpointError."""
+    needs_data its data are loaded, and have to be those that it learned (those of a toy are drawn again: another
+    processor may round them otherwise). Raises ConfigError or CheckpointError."""
     folder = Path(folder)
     config = configs.read(folder)
     stream = Stream.seed(config["seed"])
@@ -116,7 +113,7 @@ def open_run(folder, data=None, which="best", needs_data=False):
             raise ValueError(f"{folder} learned arrays that were handed over; hand them over again: in Python, "
                              "data=...")
         found = load(config["data"] if data is None else data, stream("data"))
-        if (ours := environment.data_hash(found)) != config["data_hash"] and config["data"] not in DATA:
+        if (ours := environment.data_hash(found)) != config["data_hash"] and config["data"] not in TOYS:
             raise ValueError(f"The data {config['data']} are not those that {folder} learned: "
                              f"their hash is {ours}, expected {config['data_hash']}.")
     model = configs.model(config["model"], config["hyper"])
@@ -355,12 +352,6 @@ def signals():
 
 
 # ---- folders ---------------------------------------------------------------------------------------------------------
-def _entry(name):
-    if name not in MODELS:
-        raise ValueError(f"model={name!r} is not known; choose one of {', '.join(MODELS)}.")
-    return MODELS[name]
-
-
 def _label(data):
     """What config.json calls the data: their name, the whole path, or that they were handed over."""
     if not isinstance(data, (str, os.PathLike)):

@@ -23,11 +23,16 @@ def count(name, n):
     return check_integer(n, name, 1)
 
 
-def model(name, hyper, data=None):
-    """The model of these hyper-parameters, with the levels of the data unless told otherwise."""
+def entry(name):
+    """The row of MODELS."""
     if name not in MODELS:
         raise ValueError(f"model={name!r} is not known; choose one of {', '.join(MODELS)}.")
-    fields = {field.name for field in dataclasses.fields(MODELS[name].model)}
+    return MODELS[name]
+
+
+def model(name, hyper, data=None):
+    """The model of these hyper-parameters, with the levels of the data unless told otherwise."""
+    fields = {field.name for field in dataclasses.fields(entry(name).model)}
     for unknown in set(hyper) - fields:
         raise ValueError(f"{unknown}={hyper[unknown]!r} is no hyper-parameter of {name}; choose among "
                          f"{', '.join(sorted(fields))}.")

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy
 
 from backends import backend, to_host
+from scratch.data import PARTS
 
 # The same seed gives the same bits where these are the same.
 PROMISE = ("numpy", "scipy", "cupy", "backend", "device", "machine", "cpu_features", "blas", "blas_threads")
@@ -46,7 +47,7 @@ def differences(before, now):
 def data_hash(data):
     """BLAKE2b, in hex, of a scratch.data.Data: its shape, levels, and each array's name, dtype, shape and bytes."""
     digest = hashlib.blake2b(repr((data.shape, data.levels)).encode(), digest_size=16)
-    for part in ("train", "valid", "test"):
+    for part in PARTS:
         for name, a in sorted(getattr(data, part).items()):
             a = to_host(a)
             digest.update(repr((part, name, a.dtype.str, a.shape)).encode() + a.tobytes())
