@@ -102,5 +102,20 @@ def philox(key, start, n):
     return words[start % 4:start % 4 + n]
 
 
+def windows(x, outputs, kernel, stride, dilation):
+    import cupy
+    batch, *steps, channel = x.strides
+    return cupy.lib.stride_tricks.as_strided(
+        x, (len(x), *outputs, *kernel, x.shape[-1]),
+        (batch, *(n * s for n, s in zip(steps, stride)), *(n * d for n, d in zip(steps, dilation)), channel))
+
+
+def blocks(part, n, size):
+    """As large as memory wants it."""
+    step = max(1, block // size)
+    for a in range(0, n, step):
+        part(a, min(a + step, n))
+
+
 OWN = {"polygamma": polygamma, "linalg.cholesky": cholesky, "linalg.solve_triangular": solve_triangular,
-       "scatter_add": scatter_add, "philox": philox}
+       "scatter_add": scatter_add, "philox": philox, "windows": windows}

@@ -8,8 +8,10 @@
     expit                        in float32 to 4 ulp, in half SciPy's time, whose own flushes what is subnormal to 0
     scatter_add                  zeros with values added at an index, duplicates accumulating
     philox                       the words of backends.random
+    windows                      a view of what a kernel sees: no copy
 """
 import contextlib
+import functools
 
 import numpy
 
@@ -106,5 +108,28 @@ def philox(key, start, n):
     return raw.random_raw(start % 4 + n)[start % 4:]
 
 
+def windows(x, outputs, kernel, stride, dilation):
+    """x[b, o s + k d, c] as a view [B, outputs..., kernel..., C] of x [B, n..., C]."""
+    batch, *steps, channel = x.strides
+    return numpy.lib.stride_tricks.as_strided(
+        x, (len(x), *outputs, *kernel, x.shape[-1]),
+        (batch, *(n * s for n, s in zip(steps, stride)), *(n * d for n, d in zip(steps, dilation)), channel))
+
+
+def blocks(part, n, size):
+    """part(a, b) for the blocks a .. b that make up 0 .. n, of things of `size` numbers each: small matrix products,
+    which BLAS does best in one thread."""
+    step = max(1, 4 * block // size)
+    with _blas().limit(limits=1):
+        for a in range(0, n, step):
+            part(a, min(a + step, n))
+
+
+@functools.cache
+def _blas():
+    import threadpoolctl
+    return threadpoolctl.ThreadpoolController().select(user_api="blas")
+
+
 OWN = {"sum": sum, "linalg.cholesky": cholesky, "linalg.solve_triangular": solve_triangular, "scatter_add": scatter_add,
-       "polygamma": polygamma, "xlogy": xlogy, "expit": expit, "philox": philox}
+       "polygamma": polygamma, "xlogy": xlogy, "expit": expit, "philox": philox, "windows": windows}

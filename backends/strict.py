@@ -14,7 +14,7 @@ from backends import numpy as _numpy
 
 name  = "strict"
 lifts = True
-block = _numpy.block
+block, blocks = _numpy.block, _numpy.blocks
 records_draws = True        # backends.random raises when one evaluation draws the same words twice
 vjp = stop_gradient = None  # scratch.autodiff's own
 

@@ -35,10 +35,12 @@ def sizes(text):
 
 
 Count       = Kind(int,    lambda v: _integer(v) and v >= 1,    "an integer of at least 1")
+Whole       = Kind(int,    lambda v: _integer(v) and v >= 0,    "an integer of at least 0")
 Levels      = Kind(int,    lambda v: v is None or _integer(v) and 2 <= v <= 1 << 16, "an integer from 2 to 65536")
 NonNegative = Kind(float,  lambda v: _number(v) and v >= 0,     "a finite number of at least 0")
 Positive    = Kind(float,  lambda v: _number(v) and v > 0,      "a finite number above 0")
 Fraction    = Kind(float,  lambda v: _number(v) and 0 <= v < 1, "a number from 0 to 1, without 1")
+Share       = Kind(float,  lambda v: _number(v) and 0 <= v <= 1, "a number from 0 to 1")
 Sizes       = Kind(sizes,  lambda v: isinstance(v, tuple) and all(_integer(n) and n >= 1 for n in v),
                    "integers of at least 1, as (64, 32), on the command line 64,32")
 
@@ -48,8 +50,9 @@ def Choice(table):
     return Kind(str, lambda v: isinstance(v, str) and v in table, f"one of {', '.join(table)}")
 
 
-def hyper(default, kind, help):
-    return dataclasses.field(default=default, metadata={"kind": kind, "help": help})
+def hyper(default, kind, help, sampling=False):
+    """A field; one of `sampling` matters to samples alone, and may be changed after training."""
+    return dataclasses.field(default=default, metadata={"kind": kind, "help": help, "sampling": sampling})
 
 
 def check(model):

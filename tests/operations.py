@@ -12,6 +12,7 @@ A bound other than 4, an `of` other than the value, or a kappa other than 1 stan
 """
 import dataclasses
 import functools
+import itertools
 import typing
 
 import numpy as np
@@ -20,8 +21,10 @@ from hypothesis import strategies as st
 
 import scratch.autodiff as ad
 from backends import xp
+from scratch.autodiff.rules.convolution import outputs
 from scratch.autodiff.tape import PRIMITIVES
-from scratch.nets.linear import affine, relu
+from scratch.nets.linear import affine, leaky_relu, relu, silu
+from scratch.nets.normalisation import centred, mean_square, scaled, shifted
 from scratch.probability.distributions import log_bernoulli
 from scratch.probability.divergences import exp_above_tangent
 
@@ -170,6 +173,42 @@ def _logsumexp(x, axis=None, keepdims=False):
     return each(mp.log)(np.sum(each(mp.exp)(x), axis=axis, keepdims=keepdims))
 
 
+def _group_mean(x, groups):
+    A, S, C = x.shape
+    m = np.mean(x.reshape(A, S, groups, C // groups), axis=(1, 3))
+    return np.repeat(m, C // groups, axis=1)[:, None]
+
+
+def _places(sizes, kernel, how):
+    """(o, k, i) where the kernel's point k lies on the input's point i for the output's point o."""
+    outs = outputs(sizes, kernel, how)
+    for o, k in itertools.product(np.ndindex(*outs), np.ndindex(*kernel)):
+        i = tuple(a * s + b * d - before for a, b, s, d, (before, _) in zip(o, k, *how))
+        if all(0 <= a < n for a, n in zip(i, sizes)):
+            yield (slice(None), *o), k, (slice(None), *i)
+
+
+def _conv(x, W, how):
+    y = np.full((len(x), *outputs(x.shape[1:-1], W.shape[:-2], how), W.shape[-1]), mp.mpf(0), object)
+    for o, k, i in _places(x.shape[1:-1], W.shape[:-2], how):
+        y[o] = y[o] + x[i] @ W[k]
+    return y
+
+
+def _conv_transpose(g, W, how, sizes):
+    x = np.full((len(g), *sizes, W.shape[-2]), mp.mpf(0), object)
+    for o, k, i in _places(sizes, W.shape[:-2], how):
+        x[i] = x[i] + g[o] @ W[k].T
+    return x
+
+
+def _conv_weights(x, g, how, kernel):
+    W = np.full((*kernel, x.shape[-1], g.shape[-1]), mp.mpf(0), object)
+    for o, k, i in _places(x.shape[1:-1], kernel, how):
+        W[k] = W[k] + x[i].T @ g[o]
+    return W
+
+
 def _scatter_add(values, index, shape):
     out = np.full(shape, mp.mpf(0), object)
     np.add.at(out, index, values)
@@ -242,7 +281,16 @@ ONE   = at(()), at((0,)), at((3,)), at((2, 3))
 TWO   = at((), ()), at((3,), ()), at((3, 1), (1, 2)), at((0,), (1,)), at((2, 2), (2, 2))
 FULL  = (at(()), at((3,)), at((2, 3), axis=0), at((2, 3), axis=-1, keepdims=True), at((2, 1, 3), axis=(0, 2)),
          at((2, 2), keepdims=True))
+SETS  = at((2, 3, 2), (2, 1, 2)), at((1, 2, 3), (1, 1, 3)), at((2, 1, 1), (2, 1, 1)), at((0, 2, 2), (0, 1, 2))
+PARTS = [at(shape, then=(groups,)) for shape, groups in (
+         ((2, 3, 4), 2), ((1, 3, 2), 2), ((2, 1, 3), 1), ((2, 2, 1), 1), ((0, 2, 2), 2))]
 STACK = at((2, 2)), at((2, 2, 2)), at((0, 2, 2)), at((1, 1))
+
+#        stride, dilation, padding of each axis      sizes    kernel
+CONVS = [(((1,), (1,), ((0, 0),)),                   (3,),    (2,)),
+         (((2,), (1,), ((0, 1),)),                   (4,),    (3,)),
+         (((1,), (2,), ((2, 0),)),                   (3,),    (2,)),
+         (((1, 2), (1, 1), ((1, 1), (0, 0))),        (2, 3),  (3, 2))]
 
 i, j  = np.array([0, 0, 2]), np.array([1, 0, 1])        # positions, one of them twice
 which = np.array([[0, 2, 2], [1, 1, 0]])
@@ -315,6 +363,9 @@ TABLE = [
     row("log1mexp",   [(0.001, 30)],      each(lambda x: mp.log(-mp.expm1(-x)))),
     row("exp_above_tangent", [(-30, 30)], each(lambda x: mp.expm1(x) - x), f=exp_above_tangent),
     row("relu",       [any_sign],         lambda x: np.maximum(x, 0), f=relu),
+    row("leaky_relu", [any_sign],         lambda x: np.maximum(x, x * mp.mpf(0.2)), f=leaky_relu),
+    row("silu",       [(-6, 6)],          each(lambda x: x / (1 + mp.exp(-x))), f=silu,
+        of=summands, kappa=100, why="far below 0 it is the difference of two numbers"),
     row("xlogy",      [real, (0.1, 10)],  each(lambda a, b: a * mp.log(b))),
     row("log_bernoulli", [real, exponents], each(lambda x, l: x * l - mp.log1p(mp.exp(l))), f=log_bernoulli,
         of=lambda f, y, args: abs(args[0] * args[1]) + abs(y), why="the difference of two numbers"),
@@ -358,6 +409,22 @@ TABLE = [
          at((1, 2), (3, 2), spec="...i,...i->..."), at((2, 2), (2,), spec="ii,i->i"),  at((2, 2), spec="ii->i"),
          at((2, 1, 2), (2, 2), spec="...ij,...j->...i"),                               at((2, 2), spec="ii")],
         lambda f, *a, spec: f(spec, *a), of=terms, why="sums"),
+
+    # ---- over positions and groups of channels
+    row("scaled",     [real, real],       np.multiply, SETS, f=scaled),
+    row("shifted",    [real, real],       np.add,      SETS, f=shifted),
+    row("centred",    [real],             lambda x, groups: x - _group_mean(x, groups), PARTS,
+        f=centred, of=summands, why="the difference of two numbers"),
+    row("mean_square", [real],            lambda x, groups: _group_mean(x * x, groups), PARTS, f=mean_square),
+
+    row("conv",           [moderate], _conv,           [at((1, *n, 2), (*k, 2, 2), then=(how,)) for how, n, k in CONVS]
+        + [at((0, 3, 1), (2, 1, 1), then=(CONVS[0][0],))], f=ad.conv, of=terms, why="sums"),
+    row("conv_transpose", [moderate], _conv_transpose,
+        [at((2, *outputs(n, k, how), 1), (*k, 2, 1), then=(how, n)) for how, n, k in CONVS],
+        f=ad.conv_transpose, of=terms, why="sums"),
+    row("conv_weights",   [moderate], _conv_weights,
+        [at((2, *n, 1), (2, *outputs(n, k, how), 2), then=(how, k)) for how, n, k in CONVS],
+        f=ad.conv_weights, of=terms, why="sums"),
 
     row("affine",     [real, real, real], lambda x, W, b: np.matmul(x, W) + b,
         [at((3,), (3, 2), (2,)), at((2, 3), (3, 1), (1,)), at((2, 1, 2), (2, 2), (2,)), at((0, 2), (2, 3), (3,))],

@@ -1,6 +1,7 @@
 """What a user hands over, checked at the door."""
 import contextlib
 import functools
+import math
 import operator
 import os
 import zlib
@@ -64,15 +65,17 @@ def _entered(a, name):
     return a if ours or not (hasattr(a, "__array__") or hasattr(a, "__dlpack__")) else _numbers(a, name, True)
 
 
-def check_labels(y, n, name="y"):
-    """y as int64 [n], 0 or more. Raises TypeError where it holds no integers, ValueError for another shape or < 0."""
+def check_labels(y, n, name="y", classes=math.inf):
+    """y as int64 [n], from 0 to classes - 1. Raises TypeError where it holds no integers, ValueError for another shape
+    and for a class that there is not."""
     y = check_array(y, name, (n,), keep_integers=True)
     if y.dtype.kind == "f":
         raise TypeError(f"{name} holds {y.dtype}; expected integers from 0, the class of each example.")
     y = y.astype(xp.int64)
-    if xp.any(y < 0):
-        row = int(xp.argmax(y < 0))
-        raise ValueError(f"{name} holds {int(y[row])} at {row}; expected integers from 0, the class of each example.")
+    if xp.any(wrong := (y < 0) | (y >= classes)):
+        row  = int(xp.argmax(wrong))
+        want = f"classes from 0 to {classes - 1}" if classes < math.inf else "integers from 0"
+        raise ValueError(f"{name} holds {int(y[row])} at {row}; expected {want}, the class of each example.")
     return y
 
 

@@ -1,2 +1,7 @@
 """Networks as pairs: init(stream) -> params, and apply(params, x) -> y."""
-from scratch.nets.linear import ACTIVATIONS, affine, linear, mlp, relu
+from scratch.nets.attention import attend, attention, multihead, sagan
+from scratch.nets.convolution import conv
+from scratch.nets.embedding import dropout, embedding, sinusoidal
+from scratch.nets.linear import ACTIVATIONS, affine, leaky_relu, linear, mlp, relu, silu
+from scratch.nets.normalisation import SHARING, batch_norm, condition, norm, running
+from scratch.nets.unet import joined, residual, unet

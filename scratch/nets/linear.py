@@ -26,15 +26,36 @@ def _relu(x):
     return xp.maximum(x, 0)
 
 
+def _leaky_relu(x):
+    """x where it is positive, else a fifth of it.   Maas et al. 2013; Radford et al. 2016 (the fifth)"""
+    return xp.maximum(x, 0.2 * x)
+
+
+def _silu(x):
+    """x / (1 + e^-x), right to the last places of x.   Elfwing et al. 2018"""
+    return x * _logistic(x)
+
+
+def _logistic(x):
+    """1 / (1 + e^-x), right to the last places of 1, where sigmoid is to those of itself at four times the price."""
+    return (1 + xp.tanh(x / 2)) / 2
+
+
 affine = primitive(_affine, lambda g, y, x, W, b: g @ W.T,
                             lambda g, y, x, W, b: _rows(x).T @ _rows(g),
                             lambda g, y, x, W, b: xp.sum(_rows(g), axis=0), keeps="x W",
                    plain=lambda x, W, b: x @ W + b)
 relu   = primitive(_relu,   lambda g, y, x: g * (y > 0), keeps="y", plain=lambda x: x * (x > 0))
+leaky_relu = primitive(_leaky_relu, lambda g, y, x: g * xp.maximum(xp.astype(y > 0, g.dtype), 0.2), keeps="y",
+                       plain=lambda x: xp.where(x > 0, x, 0.2 * x))
+silu   = primitive(_silu,   lambda g, y, x: g * (y + (1 - y) * _logistic(x)), keeps="y x",
+                   plain=lambda x: x * sigmoid(x))
 
 #               what follows an affine map, and the deviation that its weights want, in units of 1 / sqrt(n)
 ACTIVATIONS = {
     "relu":     (relu,                 math.sqrt(2)),
+    "leaky":    (leaky_relu,           math.sqrt(2 / 1.04)),
+    "silu":     (silu,                 1.68),
     "tanh":     (lambda x: xp.tanh(x), 1),
     "sigmoid":  (sigmoid,              1),
     "softplus": (softplus,             math.sqrt(2)),

@@ -1,2 +1,3 @@
 """The derivative rules, one row an operation: importing them puts them behind `xp`."""
-from scratch.autodiff.rules import elementwise, indexing, linalg, products, reductions, shapes, special  # noqa: F401
+from scratch.autodiff.rules import (convolution, elementwise, indexing, linalg, products,  # noqa: F401
+                                    reductions, shapes, special)
