@@ -1,11 +1,13 @@
-"""The game.   Goodfellow et al. 2014, Chen et al. 2016   worlds: two laws given by counts, so that a batch repeating each point is exact; codes
+"""The game.   Goodfellow et al. 2014, Mirza and Osindero 2014, Chen et al. 2016, Mao et al. 2017, Arjovsky et al. 2017, Gulrajani et al. 2017, Lim and Ye 2017   worlds: two laws given by counts, so that a batch repeating each point is exact; codes
 
 Freeze the generator. What is the best that a discriminator can do, and what is then left for the generator to lower?
 """
-from derivations import Derivation, World, let, tex, size, index, unit, real, positive, simplex, counts
+from derivations import divergences, Derivation, World, let, tex, size, index, unit, real, positive, simplex, counts
 from derivations.engine import words
-from derivations.engine.words import E, H, JS, KL, arange, argmax, concatenate, exp, eye, log, ratio, repeat, sort, stack, sum, zeros
+from derivations.engine.words import (E, H, JS, KL, abs, arange, argmax, broadcast_to, concatenate, cumsum, exp, eye, log, max, maximum, minimum, ratio, repeat,
+                                      sign, sort, sqrt, stack, sum, zeros)
 from scratch import autodiff, gans
+from scratch.probability import divergences as between
 
 two_laws = World("two laws on X points",
     X      = size(1, 5),
@@ -70,7 +72,11 @@ def off_data(p, p_G): return (p - p_G) / (2 * (p + p_G))
 
 @gan("=", r"-\operatorname{criticloss}(x_{1:N}, G(z_{1:N}))", to=value, by="the loss that trains: logits in, a mean over each batch",
      where=lambda D: ((D > 0) & (D < 1)).all())
-def trained(D, x, x_G): return -gans.critic_loss(log(D / (1 - D))[x], log(D / (1 - D))[x_G])
+def trained(D, x, x_G): return -gans.OBJECTIVES["minimax"].critic(log(D / (1 - D))[x], log(D / (1 - D))[x_G])
+
+@gan("argmax", r"\sigma(\operatorname{logratio}(p_{\mathrm{data}}, p_G))", of=value, over="D", by="the function that is called: the best critic as a logit",
+     where=lambda p, p_G: (p + p_G > 0).all())
+def best_called(p, p_G): return 1 / (1 + exp(-gans.OBJECTIVES["minimax"].best(p, p_G)))
 
 @gan(r"-\mathbb{E}_{p_{\mathrm{data}}}\left[\log D(x)\right] - \mathbb{E}_{p_G}\left[\log(1 - D(x))\right]", let=r"\mathcal{L}_D", covers="gan-discriminator-loss")
 def loss(p, p_G, D): return -E(p, log(D)) - E(p_G, log(1 - D))
@@ -95,13 +101,239 @@ def any_generator(p, p_G): return E(p, log(ratio(p, p + p))) + E(p_G, log(1 - ra
 def saturating(p_G, D): return E(p_G, log(1 - D))
 
 @gan("=", r"\operatorname{saturating}(G(z_{1:N}))", by="the loss that trains", where=lambda D: ((D > 0) & (D < 1)).all())
-def saturating_called(D, x_G): return gans.GENERATOR_LOSSES["saturating"](log(D / (1 - D))[x_G])
+def saturating_called(D, x_G): return gans.OBJECTIVES["minimax"].generator(log(D / (1 - D))[x_G])
 
 @gan(r"-\mathbb{E}_{p_G}\left[\log D(x)\right]", let=r"\text{or this}", covers="gan-generator-loss-nonsaturating")
 def nonsaturating(p_G, D): return -E(p_G, log(D))
 
 @gan("=", r"\operatorname{nonsaturating}(G(z_{1:N}))", by="the loss that trains", where=lambda D: ((D > 0) & (D < 1)).all())
-def nonsaturating_called(D, x_G): return gans.GENERATOR_LOSSES["nonsaturating"](log(D / (1 - D))[x_G])
+def nonsaturating_called(D, x_G): return gans.OBJECTIVES["nonsaturating"].generator(log(D / (1 - D))[x_G])
+
+
+# ---- the game with labels ------------------------------------------------------------------------------------------------------------------------------
+labels = World("two laws on X points for each of Y labels",
+    X      = size(1, 4),
+    Y      = size(1, 3),
+    p_y    = tex(r"p(y)",          simplex("Y")),
+    p_x_y  = tex(r"p(x \mid y)",   simplex("Y", "X")),
+    q_x_y  = tex(r"p_G(x \mid y)", simplex("Y", "X")),
+    D      = tex(r"D(x, y)",       unit("Y", "X", closed=True)),
+    p_xy   = let(r"p(x, y)",       lambda p_y, p_x_y: p_y[:, None] * p_x_y),
+    q_xy   = let(r"p_G(x, y)",     lambda p_y, q_x_y: p_y[:, None] * q_x_y),
+    D_star = let(r"D^*",           lambda p_x_y, q_x_y: ratio(p_x_y, p_x_y + q_x_y)))
+
+cgan = Derivation("labels", labels)
+
+@cgan(r"\mathbb{E}_{p(y)}\left[\mathbb{E}_{p(x \mid y)}\left[\log D(x, y)\right] + \mathbb{E}_{p_G(x \mid y)}\left[\log(1 - D(x, y))\right]\right]", let="V(G, D)")
+def told(p_y, p_x_y, D, q_x_y): return E(p_y, E(p_x_y, log(D)) + E(q_x_y, log(1 - D)))
+
+@cgan("argmax", r"\frac{p(x \mid y)}{p(x \mid y) + p_G(x \mid y)}", of=told, over="D", by="both are told the same y: a game for each label", covers="cgan-objective")
+def told_best(p_x_y, q_x_y): return ratio(p_x_y, p_x_y + q_x_y)
+
+@cgan("argmax", r"\sigma(\operatorname{logratio}(p(x, y), p_G(x, y)))", of=told, over="D", by="or one game of pairs: p(y) cancels in the ratio", covers="cgan-objective",
+      where=lambda p_xy, q_xy: (p_xy + q_xy > 0).all())
+def told_called(p_xy, q_xy): return 1 / (1 + exp(-gans.OBJECTIVES["minimax"].best(p_xy, q_xy)))
+
+@cgan(r"\mathbb{E}_{p(y)}\left[\mathbb{E}_{p(x \mid y)}\left[\log D^*\right] + \mathbb{E}_{p_G(x \mid y)}\left[\log(1 - D^*)\right]\right]", let="V(G, D^*)")
+def told_at_best(p_y, p_x_y, D_star, q_x_y): return E(p_y, E(p_x_y, log(D_star)) + E(q_x_y, log(1 - D_star)))
+
+@cgan("=", r"2\,\mathbb{E}_{p(y)}\left[\mathrm{JS}(p(x \mid y), p_G(x \mid y))\right] - \log 4", by="so that every label's law has to be right", covers="cgan-objective")
+def told_js(p_y, p_x_y, q_x_y): return 2 * E(p_y, JS(p_x_y, q_x_y)) - log(4)
+
+
+# ---- squares -------------------------------------------------------------------------------------------------------------------------------------------
+scores = World("two laws, and what a critic says at every point", base=two_laws,
+    f      = tex(r"f(x)",  real("X")),
+    a      = tex(r"a",     real()),
+    b      = tex(r"b",     real()),
+    c      = tex(r"c",     real()),
+    f_star = let(r"f^*",   lambda p, p_G, a, b: ratio(b * p + a * p_G, p + p_G)))
+
+lsgan = Derivation("least squares", scores)
+
+@lsgan(r"\frac{1}{2}\mathbb{E}_{p_{\mathrm{data}}}\left[(f(x) - b)^2\right] + \frac{1}{2}\mathbb{E}_{p_G}\left[(f(x) - a)^2\right]", let=r"\text{what the critic lowers}", covers="lsgan-objective")
+def squares(p, f, b, p_G, a): return 1 / 2 * E(p, (f - b)**2) + 1 / 2 * E(p_G, (f - a)**2)
+
+@lsgan("argmin", r"\frac{b\, p_{\mathrm{data}} + a\, p_G}{p_{\mathrm{data}} + p_G}", of=squares, over="f", by="the mean of the two answers, weighted by who comes there", covers="lsgan-objective")
+def squares_best(b, p, a, p_G): return ratio(b * p + a * p_G, p + p_G)
+
+@lsgan(r"\mathbb{E}_{p_{\mathrm{data}}}\left[(f^* - c)^2\right] + \mathbb{E}_{p_G}\left[(f^* - c)^2\right]", let=r"2\,C(G)")
+def squares_left(p, f_star, c, p_G): return E(p, (f_star - c)**2) + E(p_G, (f_star - c)**2)
+
+@lsgan("=", r"\sum_x \frac{\left((b - c)(p_{\mathrm{data}} + p_G) - (b - a)\, p_G\right)^2}{p_{\mathrm{data}} + p_G}", by="put the best critic in")
+def squares_sum(b, c, p, p_G, a): return sum(ratio(((b - c) * (p + p_G) - (b - a) * p_G)**2, p + p_G))
+
+@lsgan(r"\frac{1}{2}\mathbb{E}_{p_{\mathrm{data}}}\left[(f(x) - 1)^2\right] + \frac{1}{2}\mathbb{E}_{p_G}\left[f(x)^2\right]", let=r"\text{with } a = 0 \text{ and } b = 1")
+def one_zero(p, f, p_G): return 1 / 2 * E(p, (f - 1)**2) + 1 / 2 * E(p_G, f**2)
+
+@lsgan("=", r"\operatorname{criticloss}(f(x_{1:N}), f(G(z_{1:N})))", by="the loss that trains", covers="lsgan-objective")
+def squares_critic(f, x, x_G): return gans.OBJECTIVES["least-squares"].critic(f[x], f[x_G])
+
+@lsgan("argmin", r"\operatorname{best}(p_{\mathrm{data}}, p_G)", of=one_zero, over="f", by="the function that is called", where=lambda p, p_G: (p + p_G > 0).all())
+def squares_best_called(p, p_G): return gans.OBJECTIVES["least-squares"].best(p, p_G)
+
+@lsgan(r"\frac{1}{2}\mathbb{E}_{p_G}\left[(f(x) - 1)^2\right]", let=r"\text{what the generator lowers, with } c = 1")
+def as_data(p_G, f): return 1 / 2 * E(p_G, (f - 1)**2)
+
+@lsgan("=", r"\operatorname{generatorloss}(f(G(z_{1:N})))", by="the loss that trains", covers="lsgan-objective")
+def squares_generator(f, x_G): return gans.OBJECTIVES["least-squares"].generator(f[x_G])
+
+@lsgan(r"\mathbb{E}_{p_{\mathrm{data}}}\left[(D^* - 1)^2\right] + \mathbb{E}_{p_G}\left[(D^* - 1)^2\right]", let=r"2\,C(G)")
+def fooled_left(p, D_star, p_G): return E(p, (D_star - 1)**2) + E(p_G, (D_star - 1)**2)
+
+@lsgan("=", r"\sum_x \frac{p_G^2}{p_{\mathrm{data}} + p_G}", by="the best critic of 0 and 1 is the best discriminator")
+def fooled_sum(p, p_G): return sum(ratio(p_G**2, p + p_G))
+
+@lsgan(">=", r"\frac{1}{2}", by="Cauchy and Schwarz: the least where both laws are one, but no chi^2, for b - c is 0 and not 1", tight=dict(p="p_G"),
+       gap=lambda p, p_G: sum(ratio((p - p_G)**2, p + p_G)) / 4)
+def fooled_floor(): return 1 / 2
+
+spread = World("answers with b - c = 1 and b - a = 2", base=two_laws,
+    b      = tex(r"b",    real()),
+    a      = let(r"a",    lambda b: b - 2),
+    c      = let(r"c",    lambda b: b - 1),
+    f_star = let(r"f^*",  lambda p, p_G, a, b: ratio(b * p + a * p_G, p + p_G)))
+
+pearson = Derivation("Pearson's chi-square", spread)
+
+@pearson(r"\mathbb{E}_{p_{\mathrm{data}}}\left[(f^* - c)^2\right] + \mathbb{E}_{p_G}\left[(f^* - c)^2\right]", let=r"2\,C(G)")
+def pearson_left(p, f_star, c, p_G): return E(p, (f_star - c)**2) + E(p_G, (f_star - c)**2)
+
+@pearson("=", r"\sum_x \frac{\left(2\, p_G - (p_{\mathrm{data}} + p_G)\right)^2}{p_{\mathrm{data}} + p_G}", by="Pearson's chi^2 between p + p_G, what is expected, and 2 p_G, what is seen",
+         rests_on=squares_sum, covers="lsgan-objective")
+def pearson_sum(p_G, p): return sum(ratio((2 * p_G - (p + p_G))**2, p + p_G))
+
+@pearson(">=", r"\frac{1}{2}\sum_x \lvert p_{\mathrm{data}} - p_G \rvert \cdot \sum_x \lvert p_{\mathrm{data}} - p_G \rvert", by="Cauchy and Schwarz: 0 only where both laws are one", tight=dict(p="p_G"),
+         gap=lambda p, p_G: sum((p + p_G) * (abs(ratio(p - p_G, p + p_G)) - sum(abs(p - p_G)) / 2)**2))
+def pearson_floor(p, p_G): return 1 / 2 * sum(abs(p - p_G)) * sum(abs(p - p_G))
+
+
+# ---- how far the mass has to go ------------------------------------------------------------------------------------------------------------------------
+line = World("two laws on the points 0, 1, 2, ... of the line", base=two_laws,
+    h     = tex(r"h(x)",               real("X")),                                                                  # any function
+    K     = tex(r"K",                  positive()),
+    F     = let(r"F",                  lambda p: cumsum(p)),
+    F_G   = let(r"F_G",                lambda p_G: cumsum(p_G)),
+    slope = let(r"\lVert h \rVert_L",  lambda h: max(concatenate([zeros(1), abs(h[1:] - h[:-1])]))),
+    f     = let(r"f(x)",               lambda h, slope: ratio(h, slope)))                                           # its slope is 1 at most
+
+wgan = Derivation("Wasserstein", line)
+
+@wgan(r"\sum_x \lvert F - F_G \rvert", let=r"W_1(p_{\mathrm{data}}, p_G)")
+def way(F, F_G): return sum(abs(F - F_G))
+
+@wgan("=", r"\operatorname{w1line}(x, p_{\mathrm{data}}, p_G)", by="what the plan that keeps the order costs, and no plan costs less", rests_on=divergences.cheapest)
+def way_called(X, p, p_G): return between.w1_line(arange(X), p, p_G)
+
+@wgan(">=", r"\frac{1}{K}\left(\mathbb{E}_{p_{\mathrm{data}}}\left[K f(x)\right] - \mathbb{E}_{p_G}\left[K f(x)\right]\right)", to=way, by="a critic of slope K at most says no more than K times the way",
+      tight=dict(h=lambda p, p_G: gans.OBJECTIVES["wasserstein"].best(p, p_G)), where=lambda slope: slope > 0, rests_on=divergences.scaled_dual, covers="wgan-objective")
+def critics(K, p, f, p_G): return 1 / K * (E(p, K * f) - E(p_G, K * f))
+
+@wgan("=", r"-\operatorname{criticloss}(f^*(x_{1:N}), f^*(G(z_{1:N})))", to=way, by="and the steepest, down wherever F is above, says that much: what the critic lowers is -W_1", covers="wgan-objective")
+def steepest_called(p, p_G, x, x_G):
+    f = gans.OBJECTIVES["wasserstein"].best(p, p_G)
+    return -gans.OBJECTIVES["wasserstein"].critic(f[x], f[x_G])
+
+@wgan(r"-\mathbb{E}_{p_G}\left[f(x)\right]", let=r"\text{what the generator lowers: the part of the value that it moves}", where=lambda slope: slope > 0)
+def fakes_score(p_G, f): return -E(p_G, f)
+
+@wgan("=", r"\operatorname{generatorloss}(f(G(z_{1:N})))", by="the loss that trains", where=lambda slope: slope > 0, covers="wgan-objective")
+def wasserstein_generator(f, x_G): return gans.OBJECTIVES["wasserstein"].generator(f[x_G])
+
+boxed = World("a linear critic, its weights clipped",
+    D   = size(1, 4),
+    w   = tex(r"w",          real("D")),
+    c   = tex(r"c",          positive()),
+    x   = tex(r"x",          real("D")),
+    y   = tex(r"\tilde x",   real("D")),
+    w_c = let(r"w_c",        lambda w, c: maximum(minimum(w, c), -c)))
+
+clipping = Derivation("clipping", boxed)
+
+@clipping(r"\lvert w_c \rvert")
+def sizes(w_c): return abs(w_c)
+
+@clipping("<=", r"c", by="after every step of the critic; what was inside stays", gap=lambda c, w: maximum(c - abs(w), 0), covers="wgan-clipping")
+def box(c, w): return broadcast_to(c, w.shape)
+
+@clipping(r"\left\lvert \sum_i w_c (x - \tilde x) \right\rvert", let=r"\lvert f(x) - f(\tilde x) \rvert")
+def differs(w_c, x, y): return abs(sum(w_c * (x - y)))
+
+@clipping("<=", r"c \sum_i \lvert x - \tilde x \rvert", by="so every critic is Lipschitz, with a K that nobody has to know", tight=dict(w=lambda c, x, y: -c * sign(x - y)), covers="wgan-clipping")
+def lipschitz(c, x, y): return c * sum(abs(x - y))
+
+
+# ---- a slope of one ------------------------------------------------------------------------------------------------------------------------------------
+grids = World("samples of two axes, and a critic",
+    N     = size(1, 3),
+    A     = size(1, 3),
+    B     = size(1, 3),
+    x     = tex(r"x",           real("N", "A", "B")),
+    y     = tex(r"\tilde x",    real("N", "A", "B")),
+    alpha = tex(r"\alpha",      unit("N", closed=True)),
+    u     = tex(r"u",           real("A", "B")),
+    w     = tex(r"w",           real("A", "B")),
+    mix   = let(r"\hat x",      lambda x, y, alpha: alpha[:, None, None] * x + (1 - alpha[:, None, None]) * y))
+
+penalty = Derivation("the gradient's penalty", grids)
+
+@penalty(r"\frac{1}{N} \sum_n \left(\sqrt{\sum_{i, j} (u\, \hat x + w)^2} - 1\right)^2", let=r"\text{of the critic } f(x) = \frac{1}{2} \sum u x^2 + \sum w x")
+def slopes(N, u, mix, w): return 1 / N * sum((sqrt(sum((u * mix + w)**2, (1, 2))) - 1)**2)
+
+@penalty("=", r"\operatorname{gradientpenalty}(f, x, \tilde x, \alpha)", by="the function that trains: one alpha a sample, the norm over all of a sample's axes", covers="wgan-gp")
+def penalty_called(u, w, x, y, alpha): return gans.gradient_penalty(lambda v: sum(1 / 2 * u * v**2 + w * v, (1, 2)), x, y, alpha)
+
+@penalty(r"\left(\sqrt{\sum_{i, j} w^2} - 1\right)^2", let=r"\text{where } u = 0")
+def linear(w): return (sqrt(sum(w**2)) - 1)**2
+
+@penalty("=", r"\operatorname{gradientpenalty}(f, x, \tilde x, \alpha)", by="a linear critic has one slope: the penalty is the same for every alpha, and everywhere", covers="wgan-gp")
+def linear_called(w, x, y, alpha): return gans.gradient_penalty(lambda v: sum(w * v, (1, 2)), x, y, alpha)
+
+@penalty(r"\nabla_w \left(\sqrt{\sum_{i, j} w^2} - 1\right)^2", where=lambda w: sum(w**2) > 0)
+def pulled(w): return words.D(lambda w: (sqrt(sum(w**2)) - 1)**2, w)
+
+@penalty("=", r"2 \left(\sqrt{\sum_{i, j} w^2} - 1\right) \frac{w}{\sqrt{\sum_{i, j} w^2}}", by="towards the sphere of slope one; at w = 0 every way leads there, and none is taken", where=lambda w: sum(w**2) > 0)
+def to_sphere(w): return 2 * (sqrt(sum(w**2)) - 1) * ratio(w, sqrt(sum(w**2)))
+
+@penalty("=", r"\operatorname{grad}_w(\operatorname{gradientpenalty}(f, x, \tilde x, \alpha))", by="what trains the critic: the gradient of a gradient, by reverse mode twice", covers="wgan-gp")
+def pulled_called(w, x, y, alpha): return autodiff.grad(lambda w: gans.gradient_penalty(lambda v: sum(w * v, (1, 2)), x, y, alpha))(w)
+
+
+# ---- a margin ------------------------------------------------------------------------------------------------------------------------------------------
+hinge = Derivation("the hinge", scores)
+
+@hinge(r"\mathbb{E}_{p_{\mathrm{data}}}\left[\max(1 - f(x), 0)\right] + \mathbb{E}_{p_G}\left[\max(1 + f(x), 0)\right]", let=r"\text{what the critic lowers}")
+def margins(p, f, p_G): return E(p, maximum(1 - f, 0)) + E(p_G, maximum(1 + f, 0))
+
+@hinge("=", r"\operatorname{criticloss}(f(x_{1:N}), f(G(z_{1:N})))", by="the loss that trains")
+def margins_called(f, x, x_G): return gans.OBJECTIVES["hinge"].critic(f[x], f[x_G])
+
+@hinge("argmin", r"\operatorname{sign}(p_{\mathrm{data}} - p_G)", of=margins, over="f", by="linear between the margins, where the larger mass decides; beyond them nothing is won")
+def margins_best(p, p_G): return gans.OBJECTIVES["hinge"].best(p, p_G)
+
+@hinge(r"\mathbb{E}_{p_{\mathrm{data}}}\left[1 - \operatorname{sign}(p_{\mathrm{data}} - p_G)\right] + \mathbb{E}_{p_G}\left[1 + \operatorname{sign}(p_{\mathrm{data}} - p_G)\right]", let=r"\text{its loss at the best}")
+def margins_left(p, p_G): return E(p, 1 - sign(p - p_G)) + E(p_G, 1 + sign(p - p_G))
+
+@hinge("=", r"2 \sum_x \min(p_{\mathrm{data}}, p_G)", by="it pays twice for the smaller mass")
+def overlap(p, p_G): return 2 * sum(minimum(p, p_G))
+
+@hinge("=", r"2 - \sum_x \lvert p_{\mathrm{data}} - p_G \rvert", by="two less twice the total variation")
+def variation(p, p_G): return 2 - sum(abs(p - p_G))
+
+@hinge("<=", r"2", by="the most that the generator can make of it, with both laws one", gap=lambda p, p_G: sum(abs(p - p_G)), tight=dict(p="p_G"))
+def no_margin(): return 2
+
+@hinge(r"-\mathbb{E}_{p_G}\left[f(x)\right]", let=r"\text{what the generator lowers}")
+def unbounded(p_G, f): return -E(p_G, f)
+
+@hinge("=", r"\operatorname{generatorloss}(f(G(z_{1:N})))", by="the loss that trains: no margin here")
+def hinge_generator(f, x_G): return gans.OBJECTIVES["hinge"].generator(f[x_G])
+
+@hinge(r"\mathbb{E}_{p_{\mathrm{data}}}\left[\operatorname{sign}(p_{\mathrm{data}} - p_G)\right] - \mathbb{E}_{p_G}\left[\operatorname{sign}(p_{\mathrm{data}} - p_G)\right]", let=r"\text{at the best critic, with a term that the generator does not move}")
+def gap_best(p, p_G): return E(p, sign(p - p_G)) - E(p_G, sign(p - p_G))
+
+@hinge("=", r"\sum_x \lvert p_{\mathrm{data}} - p_G \rvert", by="the generator's game is twice the total variation")
+def gap_variation(p, p_G): return sum(abs(p - p_G))
 
 
 # ---- where the fakes come from -------------------------------------------------------------------------------------------------------------------------
@@ -159,7 +391,7 @@ def saturated_slope(D): return -D
 def saturated_end(): return 0
 
 @pull("=", r"\operatorname{grad}(\operatorname{saturating})(a)", to=saturated, by="what the loss that trains gives by reverse mode")
-def saturated_called(a): return autodiff.grad(gans.GENERATOR_LOSSES["saturating"])(a)
+def saturated_called(a): return autodiff.grad(gans.OBJECTIVES["minimax"].generator)(a)
 
 @pull(r"\nabla_D (-\log D)")
 def steep(D): return words.D(lambda D: -log(D), D)
@@ -177,7 +409,7 @@ def strong_slope(D): return -(1 - D)
 def strong_end(): return -1
 
 @pull("=", r"\operatorname{grad}(\operatorname{nonsaturating})(a)", to=strong, by="what the loss that trains gives by reverse mode")
-def strong_called(a): return autodiff.grad(gans.GENERATOR_LOSSES["nonsaturating"])(a)
+def strong_called(a): return autodiff.grad(gans.OBJECTIVES["nonsaturating"].generator)(a)
 
 @pull("=", r"-D \cdot \frac{1 - D}{D}", to=strong, by="both pull the same way; at D = 1/2 equally, below it the second more", covers="gan-nonsaturating-gradient-high")
 def times(D): return -D * ((1 - D) / D)
