@@ -1,14 +1,14 @@
-"""Denoising diffusion.   Sohl-Dickstein et al. 2015, Ho et al. 2020, Nichol and Dhariwal 2021   worlds: a chain of numbers; of finitely many states
+"""Denoising diffusion.   Sohl-Dickstein et al. 2015, Ho et al. 2020, Nichol and Dhariwal 2021, Song et al. 2021, Salimans and Ho 2022   worlds: a chain of numbers; of finitely many states
 
 Noise forgets the data step by step. If we knew x_0 we could undo one step exactly; the network only has to guess the noise.
 """
-from derivations import Derivation, World, let, tex, size, unit, real, positive, simplex
+from derivations import Derivation, World, index, let, tex, size, unit, real, positive, simplex
 from derivations.engine import words
-from derivations.engine.words import (E, KL, arange, array, broadcast_to, concatenate, cos, cumprod, exp, eye, flip, inv, log, logdet, mean, minimum, ones,
-                                      pi, prod, ratio, repeat, reshape, sin, sqrt, stack, sum, trace, zeros)
+from derivations.engine.words import (E, KL, arange, array, broadcast_to, concatenate, cos, cumprod, exp, eye, flip, floor, inv, log, logdet, mean, minimum,
+                                      ones, pi, prod, ratio, repeat, reshape, sin, sqrt, stack, sum, trace, where, zeros)
 from scratch import autodiff
 from scratch.autoencoders import hierarchical as levels, latent
-from scratch.diffusion import ddpm as model
+from scratch.diffusion import ddim as faster, ddpm as model
 from scratch.diffusion.schedules import SCHEDULES, cosine, linear, schedule
 
 chain = World("a noising chain",
@@ -158,6 +158,73 @@ def weight(beta, s2, alpha, abar): return beta**2 / (2 * s2 * alpha * (1 - abar)
 def weights_called(s2, beta): return model.weights(s2, schedule(beta))
 
 
+# ---- what the network says -----------------------------------------------------------------------------------------------------------------------------
+spoken = World("a noising chain, and what a network could say of it", base=chain,
+    v      = let("v",                           lambda abar, eps, x0: sqrt(abar) * eps - sqrt(1 - abar) * x0),
+    x0_hat = let(r"\hat x_0",                   lambda xt, abar, eps_hat: (xt - sqrt(1 - abar) * eps_hat) / sqrt(abar)),
+    v_hat  = let(r"\hat v",                     lambda abar, eps_hat, x0_hat: sqrt(abar) * eps_hat - sqrt(1 - abar) * x0_hat))
+
+said = Derivation("what the network says", spoken)
+
+@said(r"\left(\epsilon,\ \epsilon + x_0 - \epsilon,\ \sqrt{\bar\alpha_t}\, \epsilon - \sqrt{1 - \bar\alpha_t}\, x_0\right)", let=r"\text{what it may be asked for: } \epsilon,\ x_0 \text{ or } v")
+def says(eps, x0, abar): return eps, eps + x0 - eps, sqrt(abar) * eps - sqrt(1 - abar) * x0
+
+@said("=", r"\operatorname{target}(x_0, \epsilon, t)", by="the rows of the table")
+def says_called(x0, eps, beta, T):
+    return tuple(stack([row.target(x0, eps[t - 1], t, schedule(beta)) for t in range(1, T + 1)]) for row in model.PREDICTIONS.values())
+
+@said(r"\epsilon_\theta")
+def heard(eps_hat): return eps_hat
+
+@said("=", r"\frac{x_t - \sqrt{\bar\alpha_t}\, \hat x_0}{\sqrt{1 - \bar\alpha_t}}", by="who says the data says the noise")
+def heard_x0(xt, abar, x0_hat): return (xt - sqrt(abar) * x0_hat) / sqrt(1 - abar)
+
+@said("=", r"\sqrt{1 - \bar\alpha_t}\, x_t + \sqrt{\bar\alpha_t}\, \hat v", by="(x_t, v) is (x_0, epsilon) turned by an angle, and this turns it back")
+def heard_v(abar, xt, v_hat): return sqrt(1 - abar) * xt + sqrt(abar) * v_hat
+
+@said(r"\left(\epsilon_\theta,\ \epsilon_\theta,\ \epsilon_\theta\right)")
+def thrice(eps_hat): return eps_hat, eps_hat, eps_hat
+
+@said("=", r"\operatorname{epshat}(x_t, t, \cdot)", by="the noise, out of what each row of the table asked for")
+def said_called(xt, eps_hat, x0_hat, v_hat, beta, T):
+    return tuple(row.eps_hat(broadcast_to(xt, eps_hat.shape), arange(1, T + 1), said, schedule(beta))
+                 for row, said in zip(model.PREDICTIONS.values(), (eps_hat, x0_hat, v_hat)))
+
+@said(r"\left(\epsilon - \epsilon_\theta\right)^2", let=r"\text{what } L_{\mathrm{simple}} \text{ counts}")
+def missed(eps, eps_hat): return (eps - eps_hat)**2
+
+@said("=", r"\frac{\bar\alpha_t}{1 - \bar\alpha_t}\left(x_0 - \hat x_0\right)^2", by="a miss of the data, weighted by signal over noise")
+def missed_x0(abar, x0, x0_hat): return abar / (1 - abar) * (x0 - x0_hat)**2
+
+@said("=", r"\bar\alpha_t \left(v - \hat v\right)^2", by="so that a plain loss of v weighs the misses of the data by 1 + signal over noise")
+def missed_v(abar, v, v_hat): return abar * (v - v_hat)**2
+
+
+# ---- variances that are learned ------------------------------------------------------------------------------------------------------------------------
+halfway = World("a noising chain, and how far a variance is from one end", base=chain,
+    v      = tex(r"v",                        unit("T", closed=True)),
+    btilde = let(r"\tilde\beta_t",            lambda abar_1, abar, beta: (1 - abar_1) / (1 - abar) * beta),
+    b_c    = let(r"\tilde\beta'_t",           lambda btilde, beta: concatenate([concatenate([btilde[1:], beta])[:1], btilde[1:]])))       # that of t = 2 at t = 1
+
+between = Derivation("between", halfway)
+
+@between(r"\beta_t^v\, \left(\tilde\beta'_t\right)^{1 - v}", let=r"\sigma_t^2")
+def powers(beta, v, b_c): return beta**v * b_c**(1 - v)
+
+@between("=", r"\exp\left(v \log \beta_t + (1 - v) \log \tilde\beta'_t\right)", by="a mean of logarithms; at t = 1, where no noise is left to be undone, with the variance of t = 2",
+         covers="diffusion-learned-variance")
+def log_powers(v, beta, b_c): return exp(v * log(beta) + (1 - v) * log(b_c))
+
+@between("=", r"\operatorname{learnedvariance}(v, t)", by="what a network says with v", where=lambda v: (v > 0).all())
+def learned_called(v, beta, T): return stack([model.learned_variance(v[t - 1], t, schedule(beta)) for t in range(1, T + 1)])
+
+@between("<=", r"\beta_t", to=powers, by="never above the one end, which it is at v = 1", tight=dict(v=lambda v: 0 * v + 1))
+def upper_end(beta): return beta
+
+@between(">=", r"\tilde\beta'_t", to=powers, by="nor below the other, at v = 0", tight=dict(v=lambda v: 0 * v))
+def lower_end(b_c): return b_c
+
+
 # ---- the sampler's step, and the end of the chain ------------------------------------------------------------------------------------------------------
 sampler = World("a noising chain and the sampler's noise", base=chain,
     z      = tex(r"z",               real("T")),
@@ -171,7 +238,7 @@ back = Derivation("back", sampler)
 def back_step(alpha, xt, abar, eps_hat, s2, z_t): return 1 / sqrt(alpha) * (xt - (1 - alpha) / sqrt(1 - abar) * eps_hat) + sqrt(s2) * z_t
 
 @back("=", r"\operatorname{step}(x_t, t, \epsilon_\theta, z, \sigma_t^2)", by="the sampler's step; whatever z is, none of it is used at t = 1")
-def step_called(xt, eps_hat, z, s2, beta, T): return stack([model.step(xt, t, eps_hat[t - 1], z[t - 1], s2, schedule(beta)) for t in range(1, T + 1)])
+def step_called(xt, eps_hat, z, s2, beta, T): return stack([model.step(xt, t, eps_hat[t - 1], z[t - 1], s2[t - 1], schedule(beta)) for t in range(1, T + 1)])
 
 @back(r"\log \frac{1}{\sqrt{1 - \bar\alpha_T}} + \frac{1 - \bar\alpha_T + \left(\sqrt{\bar\alpha_T}\, x_0\right)^2}{2} - \frac{1}{2}", let=r"\mathrm{KL}(q(x_T \mid x_0) \,\Vert\, \mathcal{N}(0, 1))",
       covers="diffusion-prior")
@@ -182,6 +249,66 @@ def prior_called(x0, beta): return model.prior_kl(x0, schedule(beta))
 
 @back("->", r"0", to=to_prior, as_="abar_T", order=1, where=lambda x0: abs(x0) >= 0.5, by="all data end as the same noise", covers="diffusion-terminal-normal")
 def forgotten(): return 0.0
+
+
+# ---- a step over many ----------------------------------------------------------------------------------------------------------------------------------
+leap = World("a step over many",
+    T      = size(1, 6),
+    beta   = tex(r"\beta_t",                  unit("T")),
+    x0     = tex(r"x_0",                      real()),
+    xt     = tex(r"x_t",                      real()),
+    e_hat  = tex(r"\epsilon_\theta",          real()),
+    z      = tex("z",                         real()),
+    eta    = tex(r"\eta",                     unit(closed=True)),
+    r      = tex("r",                         index("T")),                                                      # earlier than t, which is T
+    kept   = let(r"\bar\alpha",               lambda beta: concatenate([ones(1), cumprod(1 - beta)])),          # from step 0 on
+    abar_t = let(r"\bar\alpha_t",             lambda kept: kept[-1]),
+    abar_1 = let(r"\bar\alpha_{t-1}",         lambda kept: kept[-2]),
+    abar_r = let(r"\bar\alpha_r",             lambda kept, r: kept[r]),
+    beta_t = let(r"\beta",                    lambda beta: beta[-1]),
+    x0_hat = let(r"\hat x_0",                 lambda xt, abar_t, e_hat: (xt - sqrt(1 - abar_t) * e_hat) / sqrt(abar_t)),
+    sigma  = let(r"\sigma",                   lambda eta, abar_r, abar_t: sqrt(eta**2 * (1 - abar_r) / (1 - abar_t) * (1 - abar_t / abar_r))))
+
+ddim = Derivation("ddim", leap)
+
+@ddim(r"\sqrt{\bar\alpha_r}\, \hat x_0 + \sqrt{1 - \bar\alpha_r - \sigma^2}\, \epsilon_\theta + \sigma z", let="x_r", covers="ddim-step")
+def leapt(abar_r, x0_hat, sigma, e_hat, z): return sqrt(abar_r) * x0_hat + sqrt(1 - abar_r - sigma**2) * e_hat + sigma * z
+
+@ddim("=", r"\operatorname{ddimstep}(x_t, t, r, \epsilon_\theta, z, \eta)", by="noise the guessed data anew, in part with the noise that was guessed; step 0 is the data")
+def ddim_called(xt, T, r, e_hat, z, eta, beta): return faster.ddim_step(xt, T, int(r), e_hat, z, eta, schedule(beta))
+
+@ddim(r"\left(\sqrt{\bar\alpha_r}\, x_0,\ 1 - \bar\alpha_r\right)", let=r"\text{mean and variance of } q(x_r \mid x_0)")
+def kept_law(abar_r, x0): return sqrt(abar_r) * x0, 1 - abar_r
+
+@ddim("=", r"\left(a \sqrt{\bar\alpha_t}\, x_0,\ \left(a \sqrt{1 - \bar\alpha_t} + c\right)^2 + \sigma^2\right)", by="x_r = a x_t + c epsilon + sigma z: with the right noise every eta keeps the laws that training has seen")
+def kept_called(abar_t, x0, T, r, eta, beta):
+    a, c, sigma = faster.coefficients(T, int(r), eta, schedule(beta))
+    return a * sqrt(abar_t) * x0, (a * sqrt(1 - abar_t) + c)**2 + sigma**2
+
+@ddim(r"\frac{1}{\sqrt{1 - \beta}}\left(x_t - \frac{\beta}{\sqrt{1 - \bar\alpha_t}}\,\epsilon_\theta\right) + \sqrt{\frac{1 - \bar\alpha_{t-1}}{1 - \bar\alpha_t}\,\beta}\, z", let=r"x_{t-1} \text{ of Algorithm 2}")
+def ancestor(beta_t, xt, abar_t, e_hat, abar_1, z): return 1 / sqrt(1 - beta_t) * (xt - beta_t / sqrt(1 - abar_t) * e_hat) + sqrt((1 - abar_1) / (1 - abar_t) * beta_t) * z
+
+@ddim("=", r"\operatorname{ddimstep}(x_t, t, t - 1, \epsilon_\theta, z, 1)", by="eta = 1 on consecutive steps is the chain with the posterior's variance, whatever the network says")
+def ancestor_called(xt, T, e_hat, z, beta): return faster.ddim_step(xt, T, T - 1, e_hat, z, 1, schedule(beta))
+
+@ddim(r"\sqrt{\bar\alpha_r}\, \hat x_0 + \sqrt{1 - \bar\alpha_r}\, \epsilon_\theta", let=r"x_r \text{ at } \eta = 0")
+def certain(abar_r, x0_hat, e_hat): return sqrt(abar_r) * x0_hat + sqrt(1 - abar_r) * e_hat
+
+@ddim("=", r"\sqrt{\frac{\bar\alpha_r}{\bar\alpha_t}}\, x_t - \frac{\bar\alpha_r - \bar\alpha_t}{\sqrt{\bar\alpha_t}\left(\sqrt{(1 - \bar\alpha_r)\bar\alpha_t} + \sqrt{(1 - \bar\alpha_t)\bar\alpha_r}\right)}\, \epsilon_\theta",
+      by="the same as a transfer of x_t: a difference of roots is one of squares", covers="pndm-transfer")
+def transferred(abar_r, abar_t, xt, e_hat):
+    return sqrt(abar_r / abar_t) * xt - (abar_r - abar_t) / (sqrt(abar_t) * (sqrt((1 - abar_r) * abar_t) + sqrt((1 - abar_t) * abar_r))) * e_hat
+
+@ddim("=", r"\operatorname{ddimstep}(x_t, t, r, \epsilon_\theta, z, 0)", by="no noise, whatever z is")
+def certain_called(xt, T, r, e_hat, z, beta): return faster.ddim_step(xt, T, int(r), e_hat, z, 0, schedule(beta))
+
+strides = Derivation("strides", World("some of many steps", T=size(5, 40), n=size(1, 5), i=let("i", lambda n: arange(n))))
+
+@strides(r"T - \left\lfloor \frac{i\, T}{n} \right\rfloor \text{ for } i = 0, \dots, n - 1", let=r"\text{the steps of a sampler that takes } n")
+def stride(T, i, n): return T - floor(i * T / n)
+
+@strides("=", r"\operatorname{spaced}(T, n)", by="T is the first, and every one is at least one before the last")
+def strided(T, n): return array(faster.spaced(T, n))
 
 
 # ---- schedules -----------------------------------------------------------------------------------------------------------------------------------------
@@ -296,6 +423,47 @@ def one_by_one(marg): return marg[1:]
 @forward("=", r"\sum_{x_0} q(x_0)\, q(x_t \mid x_0)", by="draw a datum, then its noisy version: in one go", covers="diffusion-marginal alg-diffusion-forward-ancestral:1-2")
 def marginal(q_0, Kbar): return sum(q_0[:, None] * Kbar, 1)
 
+labelled_paths = World("a chain of finitely many states for every label", base=paths,
+    Y   = size(1, 3),
+    K_y = tex(r"K^y",                                simplex("Y", "T", "S", "S")),
+    q_y = let(r"q(x_t \mid x_{t-1}, y)",             lambda K_y, at, x: K_y[:, at, x[:-1], x[1:]]))                # [Y, T, S, S^T]
+
+with_label = Derivation("with a label", labelled_paths)
+
+@with_label(r"\text{the law of whole paths for every label, grown by one outer product a step}")
+def grown_with_label(q_0, K_y): return stack([joint(q_0, K) for K in K_y])
+
+@with_label("=", r"q(x_0) \prod_{t=1}^T q(x_t \mid x_{t-1}, y)", by="the label is given once, and every step may know it", covers="diffusion-conditional-forward")
+def forwards_with_label(q_0, q_y): return q_0[:, None] * prod(q_y, 1)
+
+mixed = World("a mixture, and one step of noise",
+    K    = size(1, 3),
+    w    = tex(r"w_k",      simplex("K")),
+    m    = tex(r"m_k",      real("K")),
+    v    = tex(r"v_k",      positive("K")),
+    xt   = tex(r"x_t",      real()),
+    z    = tex("z",         real()),
+    beta = tex(r"\beta",    unit()))
+
+def log_normal(x, m, v):
+    return -(x - m)**2 / (2 * v) - log(2 * pi * v) / 2
+
+small = Derivation("small steps", mixed)
+
+@small(r"\sqrt{\beta}\, \frac{q(x_{t-1})\, q(x_t \mid x_{t-1})}{q(x_t)} \text{ at } x_{t-1} = x_t + \sqrt{\beta}\, z", let=r"\sqrt{\beta}\, q(x_{t-1} \mid x_t)")
+def by_bayes(w, m, v, xt, z, beta):
+    x = xt + sqrt(beta) * z
+    return sqrt(beta) * sum(w * exp(log_normal(x, m, v))) * exp(log_normal(xt, sqrt(1 - beta) * x, beta)) / sum(w * exp(log_normal(xt, sqrt(1 - beta) * m, (1 - beta) * v + beta)))
+
+@small("=", r"\sqrt{\beta}\, \sum_k r_k\, \mathcal{N}(x_{t-1}; \mu_k, s_k^2) \text{, } r_k \text{ the responsibilities for } x_t", by="every component undoes its own noise, as data of one normal law do")
+def still_mixed(w, m, v, xt, z, beta):
+    r, s2 = w * exp(log_normal(xt, sqrt(1 - beta) * m, (1 - beta) * v + beta)), 1 / ((1 - beta) / beta + 1 / v)
+    return sqrt(beta) * sum(r / sum(r) * exp(log_normal(xt + sqrt(beta) * z, s2 * (sqrt(1 - beta) / beta * xt + m / v), s2)))
+
+@small("->", r"\frac{1}{\sqrt{2 \pi}} \exp\left(-\frac{z^2}{2}\right)", as_="beta", order=0.5, by="in so small a step no law has room to bend: the way back is nearly normal, whatever the data",
+       where=lambda xt, m, v, z: (abs(m) < abs(xt)).all() & (abs(xt - m) < 8 * v).all() & (z != 0), covers="diffusion-reverse-small-beta")
+def nearly_normal(z): return 1 / sqrt(2 * pi) * exp(-z**2 / 2)
+
 bound = Derivation("bound", paths, where=lambda q, p: ((q > 0) == (p > 0)).all())              # the same paths are possible there and back
 
 @bound(r"\log p_\theta(x_0)", let=r"\log p_\theta(x_0)")
@@ -359,6 +527,8 @@ normal = World("normal data and a network that is linear in x_t", base=sampler,
     v      = tex(r"v",                   positive()),
     k      = tex(r"k_t",                 real("T")),
     d      = tex(r"d_t",                 real("T")),
+    btilde = let(r"\tilde\beta_t",       lambda abar_1, abar, beta: (1 - abar_1) / (1 - abar) * beta),
+    b_c    = let(r"\tilde\beta'_t",      lambda btilde, beta: concatenate([concatenate([btilde[1:], beta])[:1], btilde[1:]])),           # that of t = 2 at t = 1
     V      = let(r"V",                   lambda abar, v: abar * v + 1 - abar),                                         # variances of x_t, x_{t-1}
     V_1    = let(r"V_{t-1}",             lambda abar_1, v: abar_1 * v + 1 - abar_1),
     k_star = let(r"k^*",                 lambda abar, V: sqrt(1 - abar) / V),
@@ -391,8 +561,8 @@ def at_most(beta): return beta
             covers="diffusion-noise-variance-choice")
 def no_less(abar_1, abar, beta): return (1 - abar_1) / (1 - abar) * beta
 
-@linear_net(r"\left(\beta_t,\ \frac{1 - \bar\alpha_{t-1}}{1 - \bar\alpha_t}\,\beta_t\right)")
-def choices(beta, abar_1, abar): return beta, (1 - abar_1) / (1 - abar) * beta
+@linear_net(r"\left(\beta_t,\ \frac{1 - \bar\alpha_{t-1}}{1 - \bar\alpha_t}\,\beta_t,\ \tilde\beta'_t\right)")
+def choices(beta, abar_1, abar, b_c): return beta, (1 - abar_1) / (1 - abar) * beta, b_c
 
 @linear_net("=", r"\operatorname{VARIANCES}(\beta_t)", by="the table that models choose from")
 def variances_called(beta): return tuple(choose(schedule(beta)) for choose in model.VARIANCES.values())
@@ -401,11 +571,10 @@ def variances_called(beta): return tuple(choose(schedule(beta)) for choose in mo
             let=r"L = \mathrm{KL}(q(x_{0:T}) \,\Vert\, p_\theta(x_{0:T})) + \mathrm{H}(q(x_0))")
 def normal_bound(J_p, S_q, mu_p, mu_q, T, v): return 1 / 2 * (trace(J_p @ S_q) + (mu_p - mu_q) @ J_p @ (mu_p - mu_q) - (T + 1) - logdet(J_p) - logdet(S_q)) + 1 / 2 * (1 + log(2 * pi * v))
 
-@linear_net("=", r"\operatorname{priorkl}(x_0^{1:N}) + \sum_{t=1}^T \operatorname{steploss}(x_0^{1:N}, t, \epsilon^{1:N})", by="term by term, as models are measured: means over the batch are exact, and a sum over two pixels is twice one",
+@linear_net("=", r"\operatorname{bound}(x_0^{1:N}, \epsilon^{1:N})", by="term by term, as models are measured: means over the batch are exact, and a sum over two pixels is twice one",
             tol=(1e-11, "the bound between two joint laws that lie far apart"))
-def terms(x0s, es, k, d, s2, beta, T):
-    s = schedule(beta)
-    return mean(model.prior_kl(x0s, s)) / 2 + sum(stack([mean(model.step_loss(lambda x, t: k[t - 1] * x + d[t - 1], x0s, t, es, s2, s)) for t in range(1, T + 1)])) / 2
+def terms(x0s, es, k, d, s2, beta):
+    return mean(model.bound(model.fixed(lambda x, t: k[t - 1] * x + d[t - 1], s2), x0s, lambda t: es, schedule(beta))) / 2
 
 @linear_net("=", r"-\operatorname{markovelbo}(x_0^{1:N}, z_{1:T}^{1:N}, q_{1:T}, p_{1:T-1}, \mathrm{decode})", to=normal_bound,
             by="a hierarchical VAE whose z_t is x_t, as large as x_0, and whose q has nothing to learn: the function that trains those", covers="diffusion-hvae-special-case",
@@ -464,14 +633,159 @@ def no_last_noise(mu_p, S_p, s2): return mu_p[0], S_p[0, 0] - s2[0]
 @linear_net("=", r"\operatorname{sample}(x_T, z_{T:2})", by="Algorithm 2, from x_T = 0 and then with each of its normals set to 1 alone: it is linear in them", covers="alg-ddpm-sampling:1-4")
 def algorithm(k, d, s2, beta, T):
     one = eye(T + 1)
-    x_0 = model.sample(lambda x, t: k[t - 1] * x + d[t - 1], one[0], lambda t: one[t - 1], s2, schedule(beta))
+    x_0 = model.sample(model.fixed(lambda x, t: k[t - 1] * x + d[t - 1], s2), one[0], lambda t: one[t - 1], schedule(beta))
     return x_0[-1], sum((x_0[:-1] - x_0[-1])**2)
 
 
-# ---- guidance ------------------------------------------------------------------------------------------------------------------------------------------
-def log_normal(x, m, v):
-    return -(x - m)**2 / (2 * v) - log(2 * pi * v) / 2
+# ---- variances that are learned, and a loss that learns them -------------------------------------------------------------------------------------------
+hybrid_world = World("normal data, and a linear network that says variances too", base=normal,
+    u      = tex("u",                    unit("T")),
+    weight = tex(r"\lambda",             positive()),
+    s2     = let(r"\sigma_t^2",          lambda beta, u, b_c: beta**u * b_c**(1 - u)),
+    L_T    = let(r"L_T",                 lambda abar_T, m, v: 1 / 2 * (abar_T * (m**2 + v) - abar_T - log(1 - abar_T))),
+    L      = let(r"L",                   lambda J_p, S_q, mu_p, mu_q, T, v: 1 / 2 * (trace(J_p @ S_q) + (mu_p - mu_q) @ J_p @ (mu_p - mu_q) - T - logdet(J_p) - logdet(S_q) + log(2 * pi * v))))
 
+hybrid = Derivation("hybrid", hybrid_world)
+
+def hybrid_loss(k, d, u, weight, x0s, es, beta, T):
+    """The mean over all steps and a batch with the moments of the normal laws, for one of two pixels."""
+    t = repeat(arange(1, T + 1), 18)
+    x, eps = (reshape(broadcast_to(a, (T, 18, 2)), (-1, 2)) for a in (x0s, es))
+    p_theta = model.learned(lambda x, t: (k[t - 1][:, None] * x + d[t - 1][:, None], u[t - 1][:, None]), schedule(beta))
+    return 1 / 2 * model.hybrid_loss(p_theta, x, t, eps, weight, schedule(beta))
+
+@hybrid(r"\frac{1}{T}\sum_{t=1}^T \mathbb{E}\left(\epsilon - \epsilon_\theta\right)^2 + \lambda \left(L - L_T\right)", let=r"L_{\mathrm{hybrid}}")
+def both_losses(T, miss, weight, L, L_T): return 1 / T * sum(miss) + weight * (L - L_T)
+
+@hybrid("=", r"\operatorname{hybridloss}(x_0^{1:N}, t, \epsilon^{1:N})", by="one random step is T times a mean over the steps", tol=(1e-11, "the bound between two joint laws that lie far apart"))
+def hybrid_called(k, d, u, weight, x0s, es, beta, T): return hybrid_loss(k, d, u, weight, x0s, es, beta, T)
+
+@hybrid(r"\left(\nabla_{k_t} L_{\mathrm{simple}},\ \frac{\lambda}{2} \left(\log \beta_t - \log \tilde\beta'_t\right) \left(1 - \frac{\tilde\beta_t}{\sigma_t^2} - 2 \lambda_t\, \mathbb{E}\left(\epsilon - \epsilon_\theta\right)^2\right)\right)")
+def hybrid_slopes(T, k, abar, m, d, v, weight, beta, b_c, btilde, s2, lam, miss):
+    of_k = words.D(lambda k: 1 / T * sum((k * sqrt(abar) * m + d)**2 + (1 - k * sqrt(1 - abar))**2 + k**2 * abar * v), k)
+    return of_k, weight / 2 * (log(beta) - log(b_c)) * (1 - btilde / s2 - 2 * lam * miss)
+
+@hybrid("=", r"\left(\operatorname{grad}(\operatorname{hybridloss})(k_t),\ \operatorname{grad}(\operatorname{hybridloss})(u)\right)", by="the noise is learned as if there were no bound, and variances by the bound alone",
+        tol=(1e-11, "the bound between two joint laws that lie far apart"))
+def hybrid_slopes_called(k, d, u, weight, x0s, es, beta, T):
+    return autodiff.grad(lambda k: hybrid_loss(k, d, u, weight, x0s, es, beta, T))(k), autodiff.grad(lambda u: hybrid_loss(k, d, u, weight, x0s, es, beta, T))(u)
+
+
+# ---- the bound of data in whole levels -----------------------------------------------------------------------------------------------------------------
+screen = World("a noising chain of data in whole levels", base=chain,
+    levels = size(2, 5),
+    level  = tex("k",                        index("levels")),
+    x0     = let(r"x_0",                     lambda level, levels: 2 * level / (levels - 1) - 1),
+    low    = let(r"x_-",                     lambda level, x0, levels: where(level > 0, x0 - 1 / (levels - 1), -float("inf"))),         # where the level's bin begins and ends
+    high   = let(r"x_+",                     lambda level, x0, levels: where(level < levels - 1, x0 + 1 / (levels - 1), float("inf"))),
+    mu_1   = let(r"\mu_\theta(x_1)",         lambda xt, eps_hat, beta: ((xt - sqrt(beta) * eps_hat) / sqrt(1 - beta))[0]),
+    s_1    = let(r"\sigma_1",                lambda s2: sqrt(s2)[0]),
+    p_1    = let(r"P_\theta(x_0 \mid x_1)",  lambda high, mu_1, s_1, low: autodiff.ndtr((high - mu_1) / s_1) - autodiff.ndtr((low - mu_1) / s_1)),
+    L_T    = let(r"L_T",                     lambda abar, x0: 1 / 2 * (abar[-1] * x0**2 - abar[-1] - log(1 - abar[-1]))),
+    lam    = let(r"\lambda_t",               lambda beta, s2, alpha, abar: (beta**2 / (2 * s2 * alpha * (1 - abar)))[1:]),
+    miss   = let(r"\delta_t",                lambda eps, eps_hat: ((eps - eps_hat)**2)[1:]),                              # lambda, delta, rho: at t > 1
+    rho    = let(r"\rho_t",                  lambda abar_1, abar, beta, s2: ((1 - abar_1) / (1 - abar) * beta / s2)[1:]))
+
+in_levels = Derivation("in whole levels", screen, where=lambda p_1: p_1 > 1e-3)
+
+@in_levels(r"L_T + \sum_{t > 1} \left(\lambda_t \delta_t + \frac{\rho_t - 1 - \log \rho_t}{2}\right) - \log P_\theta(x_0 \mid x_1)", let=r"\text{with } \delta_t = \left(\epsilon - \epsilon_\theta\right)^2 \text{ and } \rho_t = \tilde\beta_t / \sigma_t^2")
+def level_terms(L_T, lam, miss, rho, p_1): return L_T + sum(lam * miss + (rho - 1 - log(rho)) / 2) - log(p_1)
+
+@in_levels("=", r"\operatorname{bound}(x_0, \epsilon)", by="the mass in the level's bin ends the bound: nats for whole levels, to be compared with those of any other model")
+def terms_levels(x0, eps, eps_hat, s2, beta, levels):
+    p_theta = model.fixed(lambda x, t: eps_hat[t - 1] + 0 * x, s2)
+    return model.bound(p_theta, x0[None, None], lambda t: eps[t - 1] + 0 * x0[None, None], schedule(beta), levels)[0]
+
+
+# ---- the whole sampler ---------------------------------------------------------------------------------------------------------------------------------
+some_steps = World("normal data, a linear network and some of the steps", base=normal,
+    taken  = tex(r"\text{taken}",        index(2, "T")),
+    eta    = tex(r"\eta",                unit(closed=True)))
+
+def some(taken):
+    """The steps that are taken, from the last down, which always is."""
+    T = len(taken)
+    return [t for t in range(T, 0, -1) if t == T or taken[t - 1]]
+
+def pairs(taken, abar):
+    """(t, abar_t, abar_r) of every step taken and the one after it."""
+    return [(t, abar[t - 1], abar[r - 1] if r else 1.0) for t, r in zip(some(taken), (*some(taken)[1:], 0))]
+
+whole = Derivation("the whole sampler", some_steps)
+
+@whole(r"\text{mean and variance of } x_0 \text{ for } x_T \sim \mathcal{N}(0, 1) \text{, one step after another}")
+def recursion(k, d, abar, taken, eta):
+    centre, var = 0.0, 1.0
+    for t, abar_t, abar_r in pairs(taken, abar):
+        sigma2 = eta**2 * (1 - abar_r) / (1 - abar_t) * (1 - abar_t / abar_r)
+        a, c   = sqrt(abar_r / abar_t), (1 - abar_r - sigma2)**0.5 - sqrt(abar_r / abar_t) * sqrt(1 - abar_t)
+        centre, var = (a + c * k[t - 1]) * centre + c * d[t - 1], (a + c * k[t - 1])**2 * var + sigma2
+    return centre, var
+
+@whole("=", r"\operatorname{ddimsample}(x_T, z)", by="the sampler, from x_T = 0 and then with each of its normals set to 1 alone: it is linear in them")
+def ddim_algorithm(k, d, taken, eta, beta, T):
+    one = eye(T + 2)
+    x_0 = faster.ddim_sample(lambda x, t: k[t - 1] * x + d[t - 1], one[0], lambda t: one[t], some(taken), eta, schedule(beta))
+    return x_0[-1], sum((x_0[:-1] - x_0[-1])**2)
+
+@whole(r"\prod_{t=1}^T \frac{\sqrt{\bar\alpha_{t-1} \bar\alpha_t}\, v + \sqrt{(1 - \bar\alpha_{t-1}) (1 - \bar\alpha_t)}}{V}", let=r"\text{how far } x_0 - m \text{ follows } x_T \text{ at } \eta = 0")
+def followed(abar_1, abar, v, V): return prod((sqrt(abar_1 * abar) * v + sqrt((1 - abar_1) * (1 - abar))) / V)
+
+@whole("=", r"\nabla_{x_T} \operatorname{ddimsample}(x_T)", by="with the best network; for v = 1 the cosines of the angles between the steps, whose product is nearly 1 where they are many")
+def followed_called(k_star, d_star, beta, T, m, abar_T):
+    x_T = sqrt(abar_T) * m + array([1., 0])
+    x_0 = faster.ddim_sample(lambda x, t: k_star[t - 1] * x + d_star[t - 1], x_T, lambda t: 0, range(T, 0, -1), 0, schedule(beta))
+    return x_0[0] - x_0[1]
+
+@whole(r"m", let=r"\text{where it takes the middle of } q(x_T)")
+def middle(m): return m
+
+@whole("=", r"\operatorname{ddimsample}\left(\sqrt{\bar\alpha_T}\, m\right)", by="the middle of the data, in however many steps")
+def middle_called(k_star, d_star, beta, T, m, abar_T):
+    return faster.ddim_sample(lambda x, t: k_star[t - 1] * x + d_star[t - 1], sqrt(abar_T) * m, lambda t: 0, range(T, 0, -1), 0, schedule(beta))
+
+@whole(r"\text{the steps of } \eta = 0 \text{ taken back, the network asked one step too early}")
+def taken_back(x0s, k, d, abar, taken):
+    x = x0s
+    for t, abar_t, abar_r in pairs(taken, abar)[::-1]:
+        eps = k[t - 1] * x + d[t - 1]
+        x   = sqrt(abar_t) * (x - (1 - abar_r)**0.5 * eps) / abar_r**0.5 + sqrt(1 - abar_t) * eps
+    return x
+
+@whole("=", r"\operatorname{ddimencode}(x_0^{1:N})", by="what makes of data the noise that they come from")
+def ddim_encoded(x0s, k, d, taken, beta): return faster.ddim_encode(lambda x, t: k[t - 1] * x + d[t - 1], x0s, some(taken), schedule(beta))
+
+
+# ---- labels --------------------------------------------------------------------------------------------------------------------------------------------
+classes = World("normal data for every label, and a network that is linear in x_t", base=chain,
+    T      = size(1, 3),
+    Y      = size(1, 3),
+    m      = tex(r"m_y",                 real("Y")),
+    v      = tex(r"v_y",                 positive("Y")),
+    k      = tex(r"k_{y t}",             real("Y", "T")),
+    d      = tex(r"d_{y t}",             real("Y", "T")),
+    nodes  = let(r"\text{nodes}",        lambda: sqrt(3) * array([1., 0, 0, 0, 0, -1])),                               # as above
+    x0s    = let(r"x_0^{1:N}",           lambda m, v, nodes: reshape(sqrt(v)[:, None] * repeat(nodes, 6) + m[:, None], (-1, 18, 2))),
+    es     = let(r"\epsilon^{1:N}",      lambda nodes: reshape(broadcast_to(nodes, (6, 6)), (18, 2))))
+
+conditional = Derivation("with labels", classes)
+
+@conditional(r"\frac{1}{Y T} \sum_{y, t} \left(\left(k_{y t} \sqrt{\bar\alpha_t}\, m_y + d_{y t}\right)^2 + \left(1 - k_{y t} \sqrt{1 - \bar\alpha_t}\right)^2 + k_{y t}^2\, \bar\alpha_t v_y\right)",
+             let=r"\mathbb{E}_{(x_0, y), t, \epsilon}\left(\epsilon - \epsilon_\theta(x_t, y, t)\right)^2")
+def simple_of_classes(Y, T, k, abar, m, d, v):
+    return 1 / (Y * T) * sum((k * sqrt(abar) * m[:, None] + d)**2 + (1 - k * sqrt(1 - abar))**2 + k**2 * abar * v[:, None])
+
+@conditional("=", r"\operatorname{simpleloss}(x_0^{1:N}, t, \epsilon^{1:N})", by="the same loss, of a network that is told the label", covers="diffusion-conditional-model-loss")
+def simple_of_classes_called(x0s, es, k, d, beta, Y, T):
+    x, eps = (reshape(broadcast_to(a, (Y, T, 18, 2)), (-1, 2)) for a in (x0s[:, None], es))
+    y, t   = repeat(arange(Y), T * 18), reshape(broadcast_to(repeat(arange(1, T + 1), 18), (Y, T * 18)), (-1,))
+    return 1 / 2 * model.simple_loss(lambda x, t: k[y, t - 1][:, None] * x + d[y, t - 1][:, None], x, t, eps, schedule(beta))
+
+@conditional("argmin", r"-k_{y t} \sqrt{\bar\alpha_t}\, m_y", of=simple_of_classes, over="d", by="the mean of the noise given x_t and y: every label is learned for itself")
+def best_offsets(k, abar, m): return -k * sqrt(abar) * m[:, None]
+
+
+# ---- guidance ------------------------------------------------------------------------------------------------------------------------------------------
 def log_label(x, p_y, m, v):
     """log p(y | x), by Bayes' rule [Y]."""
     joint = p_y * exp(log_normal(x, m, v))

@@ -189,6 +189,23 @@ def logistic_mass(high, mu, s, low): return sum(sigmoid((high - mu) / s) - sigmo
 @bins("=", r"1", by="a law, because the first bin and the last one have the tails: the sum telescopes")
 def logistic_one(): return 1
 
+normal_bins = Derivation("a normal law in bins", pixel)
+
+@normal_bins(r"\Phi\left(\frac{x_+ - \mu}{s}\right) - \Phi\left(\frac{x_- - \mu}{s}\right)", let=r"P(x)")
+def normal_mass(high, mu, s, low): return ndtr((high - mu) / s) - ndtr((low - mu) / s)
+
+@normal_bins("=", r"\Phi\left(\frac{\mu - x_-}{s}\right) - \Phi\left(\frac{\mu - x_+}{s}\right)", by="turned over: what is nearly 1 on one side is nearly 0 on the other, and keeps its digits")
+def normal_turned(mu, low, s, high): return ndtr((mu - low) / s) - ndtr((mu - high) / s)
+
+@normal_bins("=", r"\exp \operatorname{normallevellogprob}\left(x, \frac{\mu}{L - 1}, 2 \log \frac{s}{L - 1}, L\right)", by="the function, in units of the whole range")
+def normal_called(x, mu, s, L): return exp(distributions.normal_level_log_prob(x[:, None], mu / (L - 1) + 0 * x[:, None], 2 * log(s / (L - 1)), L))
+
+@normal_bins(r"\Phi\left(\frac{x_+ - \mu}{s + 20}\right) - \Phi\left(\frac{x_- - \mu}{s + 20}\right)")
+def narrow_mass(high, mu, s, low): return ndtr((high - mu) / (s + 20)) - ndtr((low - mu) / (s + 20))
+
+@normal_bins("=", r"\exp \operatorname{normallevellogprob}\left(x, \frac{\mu}{L - 1}, 2 \log \frac{s + 20}{L - 1}, L\right)", by="and in bins that are narrow, where it adds up slopes")
+def narrow_called(x, mu, s, L): return exp(distributions.normal_level_log_prob(x[:, None], mu / (L - 1) + 0 * x[:, None], 2 * log((s + 20) / (L - 1)), L))
+
 # ---- codes with finitely many values ---------------------------------------------------------------------------------
 codes = World("finite x, finite z, data",
     X     = size(1, 4),

@@ -10,7 +10,7 @@ from scratch import optim, trees
 from scratch.autodiff import value_and_grad
 from scratch.data import batches
 from scratch.data.checks import check_array
-from scratch.hyper import Choice, Count, Fraction, NonNegative, Positive, check, hyper
+from scratch.hyper import Choice, Count, Fraction, Levels, NonNegative, Positive, Sizes, check, hyper
 
 
 class State(NamedTuple):
@@ -30,9 +30,9 @@ class Model:
         init(stream, example) -> params, stats             example: the training data, {"x": [N, D], ...}
         batches(data, stream, start) -> batches            of the training data, endless, from step `start` on
         update(state, batch, stream) -> state, metrics     one step, metrics arrays of one number
-        evaluate(params, stats, batch, stream) -> {name: [B]}        each example's, among them `criterion`
+        evaluate(params, stats, batch, stream) -> {name: [B]}        each example's, among them `criterion`, unless that
+                                                                     is the Fréchet distance of its samples
         sample(params, stats, stream, n) -> x              n examples, in the units of the data
-        pictures(params, stats, batch, stream) -> {name: images in [0, 1]}
     """
     criterion = "log-likelihood"        # what the validation split chooses by
     higher    = True                    # is it a log-likelihood, in nats, or an error, of which less is better?
@@ -60,6 +60,10 @@ class Model:
     def finished(self, before, after):
         """Do the metrics of two steps in a row say that there is nothing more to learn?"""
         return False
+
+    def pictures(self, params, stats, batch, stream):
+        """{name: images in [0, 1]} of what else there is to see."""
+        return {}
 
     def probe(self, state):
         """A number that is finite only where the parameters are, and the tensors to look at where it is not."""
@@ -123,6 +127,43 @@ class Descent(Model):
 
     def diagnose(self, state, batch):
         return f"Use a smaller lr than {self.lr}, or clip."
+
+
+@dataclasses.dataclass(frozen=True)
+class Standardised(Descent):
+    """A model that works in units of its own: levels are numbers in [-1, 1] there, columns of real numbers have mean 0
+    and deviation 1. stats hold the centre and the scale of the data, [D] each."""
+    levels: int   = hyper(None, Levels, "of the data, where they do not say it themselves")
+    shape:  tuple = hyper((),   Sizes,  "of an example, colours last, where the data do not say it themselves")
+
+    def view(self, data, stream):
+        data = data.with_levels(self.levels) if self.levels else data
+        return dataclasses.replace(data, shape=self.shape or data.shape)
+
+    def units(self, x):
+        """{"centre", "scale"} of training data x [N, D], float32. Raises ValueError where the shape is another."""
+        if self.shape and math.prod(self.shape) != x.shape[1]:
+            raise ValueError(f"shape={self.shape} has {math.prod(self.shape)} numbers, but examples have {x.shape[1]}; "
+                             "expected as many.")
+        if self.levels:
+            half = xp.full(x.shape[1], (self.levels - 1) / 2, dtype="float32")
+            return {"centre": half, "scale": half}
+        x      = x.astype("float32")
+        spread = xp.std(x, axis=0)
+        return {"centre": xp.mean(x, axis=0), "scale": xp.where(spread > 0, spread, 1)}
+
+    def seen(self, x, stats):
+        """x in the model's units, in the precision of stats."""
+        return (x.astype(stats["centre"].dtype) - stats["centre"]) / stats["scale"]
+
+    def as_data(self, x, stats):
+        """x of the model's units as data: whole levels, or real numbers."""
+        x = stats["centre"] + stats["scale"] * x
+        return xp.clip(xp.rint(x), 0, self.levels - 1).astype(xp.int64) if self.levels else x
+
+    def shown(self, x):
+        """x of the model's units for a picture: of levels in [0, 1]."""
+        return xp.clip((x + 1) / 2, 0, 1) if self.levels else x
 
 
 def fit(model, state, batches, stream, steps):

@@ -1,4 +1,4 @@
-"""Schedules to the last digits, the first step and the last, and steps that do not exist."""
+"""Schedules to the last digits, the first step and the last, steps over many, and steps that do not exist."""
 import math
 
 import numpy as np
@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backends import no_sync, to_host, use, xp
-from scratch.diffusion import (SCHEDULES, VARIANCES, cosine, linear, mean_from_eps, q_posterior, q_sample, sample,
-                               schedule, simple_loss, step, step_loss, weights, x0_from_eps)
+from scratch.diffusion import (PREDICTIONS, SCHEDULES, VARIANCES, bound, cosine, ddim_encode, ddim_sample, ddim_step,
+                               fixed, hybrid_loss, learned, learned_variance, linear, mean_from_eps, q_posterior,
+                               q_sample, sample, schedule, simple_loss, spaced, step, step_loss, weights, x0_from_eps)
+from scratch.diffusion.ddpm import reconstruction
 from tests.functions import schedule_on, sigma2
 from tests.operations import mp
 from tests.test_mixtures import EPS
@@ -16,6 +18,16 @@ from tests.test_mixtures import EPS
 betas = st.lists(st.one_of(st.floats(1e-17, 1e-3), st.floats(1e-3, 0.999), st.just(1 - 1e-7)), min_size=1, max_size=6)
 s     = schedule_on("numpy")
 X     = np.cos(np.arange(6.0)).reshape(3, 2)
+
+
+def noise_from(c, s):
+    """The noise for data that are c."""
+    return lambda x, t: (x - s.abar[t - 1]**.5 * c) / s.vbar[t - 1]**.5
+
+
+def noise_of_normal(m, v, s):
+    """The best guess of the noise for data N(m, v)."""
+    return lambda x, t: s.vbar[t - 1]**.5 / (s.abar[t - 1] * v + s.vbar[t - 1]) * (x - s.abar[t - 1]**.5 * m)
 
 
 def relative(found, exact):
@@ -77,7 +89,7 @@ def test_the_first_step_back_ends_at_the_data_exactly(beta):
     mean, variance = q_posterior(X, X[::-1], 1, s)
     np.testing.assert_allclose(mean, X, rtol=4 * EPS)
     assert variance == 0 and VARIANCES["posterior"](s)[0] == 0
-    assert np.array_equal(step(X, 1, X, 1e300 * X, s.beta, s), mean_from_eps(X, 1, X, s))
+    assert np.array_equal(step(X, 1, X, 1e300 * X, s.beta[0], s), mean_from_eps(X, 1, X, s))
 
 
 @given(betas)
@@ -89,12 +101,20 @@ def test_who_knows_the_noise_knows_the_data(beta):
         assert np.max(abs(back - X)) <= 4 * EPS / s.abar[t - 1]**.5
 
 
+@pytest.mark.parametrize("name", PREDICTIONS)
+@given(betas)
+def test_who_says_what_is_asked_for_says_the_noise(name, beta):
+    s, eps = schedule(np.array(beta)), X[::-1]
+    for t in range(1, len(beta) + 1):
+        found = PREDICTIONS[name].eps_hat(q_sample(X, t, eps, s), t, PREDICTIONS[name].target(X, eps, t, s), s)
+        assert np.max(abs(found - eps)) <= 8 * EPS / (s.vbar[t - 1]**.5 if name == "x0" else 1)
+
+
 @given(betas, st.integers(0, 2))
 def test_data_in_one_point_are_found_from_any_noise(beta, seed):
     """... by the exact noise and the posterior's variance, as far as the precision of x_T goes."""
     s, c = schedule(np.array(beta)), X[seed]
-    x    = sample(lambda x, t: (x - s.abar[t - 1]**.5 * c) / s.vbar[t - 1]**.5, X[::-1], lambda t: np.sin(t * X),
-                  VARIANCES["posterior"](s), s)
+    x    = sample(fixed(noise_from(c, s), VARIANCES["posterior"](s)), X[::-1], lambda t: np.sin(t * X), s)
     assert np.max(abs(x - c)) <= 50 * EPS / s.alpha[0]**.5
 
 
@@ -104,7 +124,11 @@ def test_data_in_one_point_are_found_from_any_noise(beta, seed):
     lambda t, x: q_posterior(x, x[::-1], t, s)[0],
     lambda t, x: q_posterior(x, x[::-1], t, s)[1] + 0 * x,
     lambda t, x: mean_from_eps(x, t, x[::-1], s),
-    lambda t, x: step(x, t, x[::-1], x, sigma2(), s),
+    lambda t, x: step(x, t, x[::-1], x, 0.1, s),
+    lambda t, x: learned_variance(x, t, s),
+    lambda t, x: fixed(lambda x, t: x, sigma2())(x, t)[1] + 0 * x,
+    *[lambda t, x, p=p: p.target(x, x[::-1], t, s) for p in PREDICTIONS.values()],
+    *[lambda t, x, p=p: p.eps_hat(x, t, x[::-1], s) for p in PREDICTIONS.values()],
 ])
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "int64"])
 def test_a_step_for_each_sample_is_that_step_for_that_sample(f, dtype):
@@ -121,9 +145,164 @@ def test_the_bound_weighs_what_the_simple_loss_does_not():
     with np.errstate(divide="ignore"):                                      # at t = 1, where that variance is 0
         lam = weights(sigma2, s)
     for t in (2, 3):
-        loss = step_loss(eps_hat, X, t, X[::-1], sigma2, s)
+        loss = step_loss(fixed(eps_hat, sigma2), X, t, X[::-1], s)
         mean = simple_loss(eps_hat, X, t, X[::-1], s)
         assert math.isclose(loss.mean(), lam[t - 1] * mean, rel_tol=1e-12)
+
+
+@given(betas)
+def test_a_learned_variance_lies_between_its_ends_and_reaches_them(beta):
+    s = schedule(np.array(beta))
+    clipped = VARIANCES["clipped"](s)
+    assert (clipped > 0).all() and np.array_equal(clipped[1:], VARIANCES["posterior"](s)[1:])
+    assert clipped[0] == (clipped[1] if len(beta) > 1 else beta[0])
+    for t in range(1, len(beta) + 1):
+        low, between, high = learned_variance(np.array([0.0, 0.3, 1.0]), t, s)
+        assert math.isclose(low, clipped[t - 1], rel_tol=40 * EPS) and math.isclose(high, beta[t - 1], rel_tol=40 * EPS)
+        assert low * (1 - 80 * EPS) <= between <= high * (1 + 80 * EPS)
+
+
+# ---- the bound -------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("name", SCHEDULES)
+@pytest.mark.parametrize("m, v", [(0.5, 0.25), (-1, 4), (0, 1)])
+def test_on_normal_data_the_best_network_pays_the_entropy_and_what_is_left_of_the_data(name, m, v):
+    """... over 100 steps: nodes that have a normal's moments make the means exact."""
+    s     = schedule(SCHEDULES[name](100))
+    nodes = 3**.5 * np.array([1, 0, 0, 0, 0, -1])
+    x0    = np.repeat(m + v**.5 * nodes, 6)[:, None]
+    V_1   = s.abar_1 * v + s.vbar_1
+    L     = bound(fixed(noise_of_normal(m, v, s), 1 / (s.alpha / s.beta + 1 / V_1)), x0,
+                  lambda t: np.tile(nodes, 6)[:, None], s)
+    prior = (s.abar[-1] * m**2 + s.abar[-1] * (v - 1) - np.log1p(s.abar[-1] * (v - 1))) / 2
+    assert abs(L.mean() - (1 + math.log(2 * math.pi * v)) / 2 - prior) <= 1e-12
+
+
+@pytest.mark.parametrize("levels", [2, 3, 17, 256])
+def test_the_probabilities_of_all_levels_sum_to_one_at_the_end_of_the_chain(levels):
+    x0  = np.linspace(-1, 1, levels)[:, None]
+    nll = reconstruction(x0, 0 * x0 + 0.3, 0 * x0 - 0.7, s.beta[0], s, levels)
+    assert abs(np.sum(np.exp(-nll)) - 1) <= 1e-12
+
+
+def test_a_level_where_none_was_expected_costs_much_and_not_infinitely_much():
+    s  = schedule(SCHEDULES["cosine"](100))
+    x0 = np.array([[1.0]])
+    nll = reconstruction(x0, -x0, 0 * x0, VARIANCES["clipped"](s)[0], s, 17)
+    assert 1000 < nll[0] < 1e5
+
+
+@pytest.mark.parametrize("levels", [None, 17])
+def test_of_a_batch_with_many_steps_each_pays_for_its_own(levels):
+    """The hybrid loss of a batch is the mean of its examples', at t = 1 and later."""
+    net  = learned(lambda xt, t: (np.sin(xt), np.cos(xt)**2), s)
+    x0   = np.round(8 * X) / 8
+    t    = np.array([3, 1, 2])
+    loss = hybrid_loss(net, x0, t, X[::-1], 0.1, s, levels)
+    one  = [simple_loss(lambda x, t: net(x, t)[0], x0[i:i + 1], int(t[i]), X[::-1][i:i + 1], s)
+            + 0.3 * step_loss(net, x0[i:i + 1], int(t[i]), X[::-1][i:i + 1], s, levels)[0] for i in range(3)]
+    assert math.isclose(loss, np.mean(one), rel_tol=1e-14)
+
+
+# ---- a step over many ------------------------------------------------------------------------------------------------
+subsets = betas.flatmap(lambda beta: st.tuples(st.just(beta), st.sets(st.integers(1, len(beta)), min_size=1).map(
+    lambda steps: sorted(steps, reverse=True))))
+
+
+@given(betas)
+def test_eta_1_on_consecutive_steps_is_ancestral_sampling_whatever_the_network_says(beta):
+    s   = schedule(np.array(beta))
+    net = lambda x, t: np.sin(3 * x + t)
+    z   = lambda t: np.cos(t * X)
+    for t in range(1, len(beta) + 1):
+        one   = step(X, t, net(X, t), z(t), VARIANCES["posterior"](s)[t - 1], s)
+        other = ddim_step(X, t, t - 1, net(X, t), z(t), 1, s)
+        assert np.max(abs(one - other)) <= 1e-12 * np.max(abs(one))
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_and_so_over_a_whole_chain(name):
+    s   = schedule(SCHEDULES[name](50))
+    net = lambda x, t: np.sin(x)
+    z   = lambda t: np.cos(t * X)
+    one = sample(fixed(net, VARIANCES["posterior"](s)), X, z, s)
+    assert np.max(abs(ddim_sample(net, X, z, spaced(50, 50), 1, s) - one)) <= 1e-12 * np.max(abs(one))
+
+
+@given(subsets, st.sampled_from([0, 0.5, 1]))
+def test_data_in_one_point_are_found_over_any_steps_for_any_eta(drawn, eta):
+    beta, steps = drawn
+    s = schedule(np.array(beta))
+    x = ddim_sample(noise_from(X[0], s), X[::-1], lambda t: np.sin(t * X), steps, eta, s)
+    assert np.max(abs(x - X[0])) <= 50 * EPS / s.abar[steps[-1] - 1]**.5
+
+
+@given(subsets)
+def test_at_eta_0_no_noise_is_used_and_the_way_up_comes_down_where_the_network_says_one_thing(drawn):
+    beta, steps = drawn
+    s  = schedule(np.array(beta))
+    up = ddim_encode(lambda x, t: X, X[::-1], steps, s)
+    down = [ddim_sample(lambda x, t: X, up, z, steps, 0, s) for z in (lambda t: 0, lambda t: 1e300 * X)]
+    assert np.array_equal(*down) and np.max(abs(down[0] - X[::-1])) <= 50 * EPS / s.abar[steps[0] - 1]**.5
+
+
+def slope(errors):
+    """Of the logarithm of the error against that of the step, 1 / n."""
+    return np.polyfit(np.log([1 / n for n in errors]), np.log(list(errors.values())), 1)[0]
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+@pytest.mark.parametrize("m, v", [(0.5, 0.25), (0, 4), (0.5, 1)])
+def test_on_normal_data_the_error_falls_with_order_one_in_the_step(name, m, v):
+    """... against where the flow ends: x_0 - m = sqrt(v / V_T) (x_T - sqrt(abar_T) m)."""
+    s, x = schedule(SCHEDULES[name](8192)), np.array([0.0, 1.0])
+    net  = noise_of_normal(m, v, s)
+    end  = m + (v / (s.abar[-1] * v + s.vbar[-1]))**.5 * (x - s.abar[-1]**.5 * m)
+    assert abs(slope({n: max(abs(ddim_sample(net, x, lambda t: 0, spaced(8192, n), 0, s) - end))
+                      for n in (64, 128, 256, 512)}) - 1) <= 0.05
+
+
+@pytest.mark.parametrize("m, v", [(0.5, 0.25), (0, 4), (0.5, 1)])
+def test_up_and_down_again_falls_with_order_one_too(m, v):
+    s, x = schedule(SCHEDULES["linear"](8192)), np.array([0.0, 1.0])
+    net  = noise_of_normal(m, v, s)
+    there = {n: ddim_encode(net, x, spaced(8192, n), s) for n in (128, 256, 512, 1024)}
+    assert abs(slope({n: max(abs(ddim_sample(net, y, lambda t: 0, spaced(8192, n), 0, s) - x))
+                      for n, y in there.items()}) - 1) <= 0.05
+
+
+@given(st.integers(1, 2000).flatmap(lambda T: st.tuples(st.just(T), st.integers(1, T))))
+def test_spaced_steps_are_whole_decrease_from_the_last_and_lie_evenly(drawn):
+    T, n  = drawn
+    steps = spaced(T, n)
+    gaps  = -np.diff([*steps, 0])
+    assert len(steps) == n and steps[0] == T and all(type(t) is int for t in steps)
+    assert gaps.min() >= 1 and gaps[:-1].max(initial=1) - gaps.min() <= 1 and gaps[-1] <= -(-T // n)
+
+
+@pytest.mark.parametrize("T, n, error, message", [
+    (10, 0,    ValueError, "n=0 is out of range; expected an integer from 1 to 10"),
+    (10, 11,   ValueError, "n=11 is out of range"),
+    (10, 2.5,  TypeError,  "n=2.5 is a float; expected an integer"),
+])
+def test_a_number_of_steps_that_there_is_not_is_named(T, n, error, message):
+    with pytest.raises(error, match=message):
+        spaced(T, n)
+
+
+@pytest.mark.parametrize("steps, eta, error, message", [
+    ([3, 3],       0,     ValueError, "r=3 is out of range; expected an integer from 0 to 2"),
+    ([2, 3],       0,     ValueError, "r=3 is out of range; expected an integer from 0 to 1"),
+    ([3, 0],       0,     ValueError, "t=0 is out of range; expected an integer from 1 to 3"),
+    ([4, 1],       0,     ValueError, "t=4 is out of range"),
+    ([3, -1],      0,     ValueError, "r=-1 is out of range"),
+    ([3, 1.0],     0,     TypeError,  "r=1.0 is a float"),
+    ([3, 1],       1.5,   ValueError, "eta=1.5 is out of range; expected a number from 0, no noise, to 1"),
+    ([3, 1],       -0.5,  ValueError, "eta=-0.5 is out of range"),
+    ([3, 1], math.nan,    ValueError, "eta=nan is out of range"),
+])
+def test_steps_that_do_not_decrease_to_the_data_are_named(steps, eta, error, message):
+    with pytest.raises(error, match=message):
+        ddim_sample(lambda x, t: x, X, lambda t: X, steps, eta, s)
 
 
 # ---- what makes no sense ---------------------------------------------------------------------------------------------
@@ -166,7 +345,7 @@ def test_a_step_that_does_not_exist_is_named(t, error, message):
     with pytest.raises(error, match=message):
         q_posterior(X, X, t, s)
     with pytest.raises(error, match=message):
-        step(X, t, X, X, sigma2(), s)
+        step(X, t, X, X, 0.1, s)
 
 
 def test_on_a_device_a_step_that_does_not_exist_costs_its_own_sample_only():

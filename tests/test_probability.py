@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scratch.autodiff import grad, jacobian, softmax
 from scratch.probability import (frechet, js_categorical, kl_categorical, kl_normal, kl_normal_full, kl_normals,
                                  w1_line)
-from scratch.probability.distributions import logistic_log_prob
+from scratch.probability.distributions import logistic_log_prob, normal_level_log_prob
 from scratch.probability.estimators import leave_one_out, log_mean_exp, reparameterise, score_surrogate
 from tests.functions import B, covariance, log_simplex, real
 from tests.operations import mp
@@ -121,6 +121,15 @@ def logistic_exactly(k, mu, log_s, levels):
     return mp.log(mp.expm1(b - a)) - b - mp.log1p(mp.exp(-a)) - mp.log1p(mp.exp(-b))
 
 
+def normal_exactly(k, mu, log_var, levels):
+    """log P(k): Phi(b) - Phi(a), or Phi(-a) - Phi(-b) where those are small, to 60 digits."""
+    a, b = (((k + mp.mpf(side) / 2) / (levels - 1) - mu) / mp.exp(log_var / 2) for side in (-1, 1))
+    if k == levels - 1 or k > 0 and a + b > 0:
+        a, b = -b, -a
+    tail = mp.mpf(0) if k in (0, levels - 1) else mp.erfc(-a / mp.sqrt(2)) / 2
+    return mp.log(mp.erfc(-b / mp.sqrt(2)) / 2 - tail)
+
+
 # mu in units of the whole range: inside, on an edge, 50 bins and 50 ranges away
 levelled = st.sampled_from([2, 3, 256]).flatmap(lambda L: st.tuples(
     st.just(L), st.integers(0, L - 1) | st.sampled_from([0, L - 1]), st.floats(-20, 20) | st.sampled_from([-20, 20]),
@@ -143,10 +152,26 @@ def test_a_level_has_the_probability_that_60_digits_give_it_and_its_slopes_too(d
     assert abs(of_log_s[0] - mp.diff(lambda v: logistic_exactly(k, m, v, L), v)) <= eps * (1 + shift)**2
 
 
-@given(levelled)
-def test_the_probabilities_of_all_levels_sum_to_one(drawn):
+@given(levelled, st.sampled_from(["float32", "float64"]))
+def test_a_level_of_a_normal_law_has_the_probability_that_60_digits_give_it_and_its_slopes_too(drawn, dtype):
+    """To the rounding of where its edges lie, in units of sigma."""
+    L, k, log_s, mu = drawn
+    mu, log_var = array(mu, dtype=dtype), array(2 * log_s, dtype=dtype)
+    m, v  = mp.mpf(float(mu[0])), mp.mpf(float(log_var[0]))
+    f     = lambda args: normal_level_log_prob(np.array([[k]]), args[0][None], args[1][None], L)[0]
+    exact = normal_exactly(k, m, v, L)
+    eps   = 16 * np.finfo(dtype).eps * (1 + abs(v))
+    shift = (1 + abs(m)) / mp.exp(v / 2)
+    assert np.isfinite(f([mu, log_var])) and abs(f([mu, log_var]) - exact) <= eps * (abs(exact) + shift)
+    of_mu, of_log_var = grad(f)([mu, log_var])
+    assert abs(of_mu[0] - mp.diff(lambda m: normal_exactly(k, m, v, L), m)) <= eps * (1 + shift)**2 / mp.exp(v / 2)
+    assert abs(of_log_var[0] - mp.diff(lambda v: normal_exactly(k, m, v, L), v)) <= eps * (1 + shift)**3
+
+
+@given(levelled, st.sampled_from([logistic_log_prob, normal_level_log_prob]))
+def test_the_probabilities_of_all_levels_sum_to_one(drawn, log_prob):
     L, _, log_s, mu = drawn
-    log_p = logistic_log_prob(np.arange(L)[:, None], np.full((L, 1), mu), np.full((L, 1), log_s), L)
+    log_p = log_prob(np.arange(L)[:, None], np.full((L, 1), mu), np.full((L, 1), log_s), L)
     assert (log_p <= 0).all() and abs(np.sum(np.exp(log_p)) - 1) <= 1e-12
 
 
@@ -155,6 +180,13 @@ def test_a_level_200_away_is_not_impossible():
     found = logistic_log_prob(np.array([[28]]), array(228 / 255)[None], array(-7 - math.log(2))[None], 256)
     assert math.isclose(found[0], logistic_exactly(28, mp.mpf(228) / 255, -7 - mp.log(2), 256), rel_tol=1e-13)
     assert abs(found[0] + 1715.9) < 0.1
+
+
+def test_a_level_50_sigmas_away_is_not_impossible():
+    """... where a difference of two normal distribution functions is 0."""
+    found = normal_level_log_prob(np.array([[28]]), array(228 / 255)[None], array(-2 * math.log(63.75))[None], 256)
+    assert math.isclose(found[0], normal_exactly(28, mp.mpf(228) / 255, -2 * mp.log(63.75), 256), rel_tol=1e-13)
+    assert found[0] < -1200
 
 
 # ---- transport -------------------------------------------------------------------------------------------------------

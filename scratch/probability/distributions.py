@@ -1,4 +1,4 @@
-"""Log-probabilities in nats.   Salimans et al. 2017 (the logistic in bins)   derivations: vae
+"""Log-probabilities in nats.   Salimans et al. 2017 and Ho et al. 2020 (laws in bins)   derivations: vae
 
     x          data; what is summed over is all but the first axis        [B, ...]
     k          whole levels 0 .. levels - 1                               [B, ...]
@@ -6,7 +6,7 @@
 import math
 
 from backends import xp
-from scratch.autodiff import log1mexp, log_sigmoid, sigmoid, softplus
+from scratch.autodiff import inverse_mills, log1mexp, log_ndtr, log_sigmoid, sigmoid, softplus
 from scratch.autodiff.rules.elementwise import fit
 from scratch.autodiff.tape import primitive
 
@@ -38,6 +38,26 @@ def logistic_log_prob(k, mu, log_s, levels):
     width = xp.where(first | last, 1, scale / (levels - 1))
     return per_example(xp.where(last, 0, log_sigmoid(high)) + xp.where(first, 0, log_sigmoid(-low))
                        + xp.where(first | last, 0, log1mexp(width)))
+
+
+def normal_level_log_prob(k, mu, log_var, levels):
+    """log P(k) [B] as above, of a normal law: mu and sigma are in units of the whole range.
+
+    log(Phi(b) - Phi(a)) = log Phi(b) + log(1 - Phi(a) / Phi(b)), where the bin's middle lies below 0, or is turned over
+    to do so: no difference of what is nearly 1. In a narrow bin log Phi(b) - log Phi(a) is what its slope adds up to.
+                                                                                                [vae.normal_called]"""
+    k     = xp.astype(k, mu.dtype)
+    scale = xp.exp(-log_var / 2)
+    low   = ((k - 0.5) / (levels - 1) - mu) * scale
+    high  = ((k + 0.5) / (levels - 1) - mu) * scale
+    first, last = k == 0, k == levels - 1
+    over  = last | ~first & (low + high > 0)
+    a, b  = xp.where(over, -high, low), xp.where(over, -low, high)
+    width = scale / (levels - 1)
+    nodes = [(a + b) / 2 + at * width for at in (-math.sqrt(0.15), 0, math.sqrt(0.15))]     # Gauss and Legendre's
+    rise  = width * sum(w / 18 * inverse_mills(x) for w, x in zip((5, 8, 5), nodes))
+    rise  = xp.where(width < 0.05, rise, log_ndtr(b) - log_ndtr(a))
+    return per_example(log_ndtr(b) + xp.where(first | last, 0, log1mexp(xp.where(first | last, 1, rise))))
 
 
 def per_example(a):

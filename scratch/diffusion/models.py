@@ -1,0 +1,179 @@
+"""Diffusion models that train: a U-Net or a fully connected net wired to the mathematics of `ddpm` and `ddim`."""
+import dataclasses
+import math
+
+from backends import xp
+from scratch.data.checks import check_array, check_labels
+from scratch.diffusion import ddim, ddpm
+from scratch.diffusion.schedules import SCHEDULES, schedule
+from scratch.hyper import Choice, Count, Fraction, NonNegative, Positive, Share, Sizes, Whole, check, hyper
+from scratch.nets import embedding, joined, mlp, sinusoidal, unet
+from scratch.train import Standardised
+
+
+def perceptron(D, M, E, widths):
+    """(init, apply), apply(params, x, e): a fully connected net that sees e beside x [B, D]."""
+    init, apply = mlp((D + E, *widths, M), "silu")
+    return init, lambda params, x, e: apply(params, xp.concatenate([x, e], axis=1))[0]
+
+
+#            an example as it sees it, channels last       (init, apply) for C channels, M at the end
+NETS = {
+    "unet": (lambda shape: shape if len(shape) == 3 else (*shape, 1),
+             lambda m, C, M, axes: unet(C, M, m.embedding, m.widths, axes)),
+    "mlp":  (lambda shape: (math.prod(shape),),
+             lambda m, C, M, axes: perceptron(C, M, m.embedding, m.widths)),
+}
+PASSES = 8                  # random steps of an example that its L_simple is a mean of
+
+
+@dataclasses.dataclass(frozen=True)
+class DDPM(Standardised):
+    """Denoising diffusion: a net is told x_t and t, and says what noise is in it.   Ho et al. 2020
+
+    params are {"net", "step"} and, where it is told labels, {"label"}, whose last row stands for none; stats are the
+    centre and the scale [D] of the data, and the schedule. Raises ValueError for hyper-parameters and data that do not
+    go together.
+    """
+    lr:         float = hyper(2e-3,         Positive,                 "learning rate")
+    clip:       float = hyper(1.0,          NonNegative,              "largest norm of the gradient; 0 for no limit")
+    ema:        float = hyper(0.998,        Fraction,                 "decay of the average of the weights that is "
+                                                                      "used after training; 0 for the weights")
+    net:        str   = hyper("unet",       Choice(NETS),             "what guesses")
+    widths:     tuple = hyper((16, 32, 32), Sizes,                    "channels of the U-Net from fine to coarse, or "
+                                                                      "hidden sizes of the fully connected net")
+    embedding:  int   = hyper(32,           Count,                    "numbers that tell the net step and label, even")
+    T:          int   = hyper(100,          Count,                    "steps of the chain")
+    schedule:   str   = hyper("cosine",     Choice(SCHEDULES),        "how much noise each step adds")
+    prediction: str   = hyper("v",          Choice(ddpm.PREDICTIONS), "what the net says, from which the noise follows")
+    variance:   str   = hyper("beta",       Choice(("beta", "clipped", "learned")),
+                              "of a step back: beta, the posterior's (clipped at the first step), or learned")
+    vlb:        float = hyper(1e-3,         NonNegative,              "weight of the bound that learns the variance")
+    classes:    int   = hyper(0,            Whole,                    "labels to be told, 0 for none")
+    unlabelled: float = hyper(0.1,          Fraction,                 "share of the labels left out in training")
+    guidance:   float = hyper(0.0,          NonNegative,              "how much more than its due a label counts when "
+                                                                      "sampling", sampling=True)
+    sampled:    int   = hyper(0,            Whole,                    "steps of a sampler that leaves some out (DDIM), "
+                                                                      "0 for the whole chain", sampling=True)
+    eta:        float = hyper(0.0,          Share,                    "noise of that sampler: 0 none, 1 the chain's",
+                              sampling=True)
+
+    criterion, higher = "L_simple", False
+
+    def __post_init__(self):
+        check(self)
+        if self.sampled > self.T:
+            raise ValueError(f"T={self.T}, so sampled={self.sampled} steps are not there; expected at most as many.")
+        if self.embedding % 2:
+            raise ValueError(f"embedding={self.embedding} is odd; expected an even number, of sines and cosines.")
+
+    def init(self, stream, example):
+        stats      = self.units(example["x"]) | {"schedule": schedule(SCHEDULES[self.schedule](self.T))}
+        _, init, _ = self._net(len(stats["centre"]))
+        return init(stream), stats
+
+    def _net(self, D):
+        """The shape that the net sees, and init and `on` of all its parts."""
+        view, make = NETS[self.net]
+        *sides, C  = view(self.shape or (D,))
+        E, heads   = self.embedding, 2 if self.variance == "learned" else 1
+        parts      = {"net": make(self, C, heads * C, len(sides)), "step": mlp((E, E, E), "silu")}
+        if self.classes:
+            parts["label"] = embedding(self.classes + 1, E)
+        return (*sides, C), *joined(parts)
+
+    # ---- what the net says -------------------------------------------------------------------------------------------
+    def said(self, params, x, t, y):
+        """What the net says of x [B, D] at the steps t [] or [B], told the labels y [B]: [B, D], and as much of the
+        variance where that is learned."""
+        shape, _, on = self._net(x.shape[1])
+        f, t = on(params), t if getattr(t, "ndim", 0) else xp.full(len(x), t)
+        e,   = f("step", sinusoidal(t, self.embedding))
+        h    = f("net", xp.reshape(x, (len(x), *shape)), e + f("label", y) if self.classes else e)
+        C    = shape[-1]
+        return [xp.reshape(h[..., a:a + C], x.shape) for a in range(0, h.shape[-1], C)]
+
+    def noise(self, params, stats, y, guidance=0):
+        """eps_theta(xt, t) -> the noise in x_t and, where the variance is learned, v."""
+        s, eps_hat = stats["schedule"], ddpm.PREDICTIONS[self.prediction].eps_hat
+
+        def told(xt, t, y=y):
+            said, *v = self.said(params, xt, t, y)
+            return eps_hat(xt, t, said, s), *((v + 1) / 2 for v in v)
+
+        def guided(xt, t):
+            eps, *v = told(xt, t)
+            return ddpm.guided(eps, told(xt, t, xp.full_like(y, self.classes))[0], guidance), *v
+        return guided if guidance and self.classes else told
+
+    def back(self, stats, eps_theta):
+        """p_theta(xt, t) -> the noise in x_t, and the variance of the step back."""
+        s = stats["schedule"]
+        if self.variance == "learned":
+            return ddpm.learned(eps_theta, s)
+        return ddpm.fixed(lambda xt, t: eps_theta(xt, t)[0], ddpm.VARIANCES[self.variance](s))
+
+    # ---- what a run needs --------------------------------------------------------------------------------------------
+    def loss(self, params, stats, batch, stream):
+        """L_simple at a random step of each example and, where the variance is learned, a part of the bound."""
+        x0, s = self.seen(batch["x"], stats), stats["schedule"]
+        t     = stream("t").integers(1, self.T + 1, len(x0))
+        eps   = stream("eps").normal(x0.shape, x0.dtype)
+        y     = self._labels(batch)
+        if self.classes:
+            y = xp.where(stream("unlabelled").uniform(len(x0)) < self.unlabelled, self.classes, y)
+        eps_theta = self.noise(params, stats, y)
+        if self.variance == "learned":
+            value = ddpm.hybrid_loss(self.back(stats, eps_theta), x0, t, eps, self.vlb, s, self.levels)
+        else:
+            value = ddpm.simple_loss(lambda xt, t: eps_theta(xt, t)[0], x0, t, eps, s)
+        return value, (stats, {})
+
+    def evaluate(self, params, stats, batch, stream, draws=1):
+        """Of each example [B]: L_simple, a mean over a few random steps; for draws > 1 the bound on its log-likelihood
+        in nats too, of which every step takes one draw of noise. Raises ValueError for data of another shape."""
+        x0 = check_array(batch["x"], "x", (None, len(stats["centre"])), keep_integers=True)
+        x0, s, y  = self.seen(x0, stats), stats["schedule"], self._labels(batch)
+        eps_theta = self.noise(params, stats, y)
+        found     = {"L_simple": 0}
+        for i in range(PASSES):
+            t, eps = stream("t")(i).integers(1, self.T + 1, len(x0)), stream("eps")(i).normal(x0.shape, x0.dtype)
+            eps_hat, *_ = eps_theta(ddpm.q_sample(x0, t, eps, s), t)
+            found["L_simple"] += ddpm.per_sample((eps - eps_hat)**2) / PASSES
+        if draws > 1:
+            eps   = lambda t: stream("bound")(t).normal(x0.shape, x0.dtype)
+            units = 0 if self.levels else xp.sum(xp.log(stats["scale"]))
+            found["ELBO"] = -ddpm.bound(self.back(stats, eps_theta), x0, eps, s, self.levels) - units
+        return found
+
+    def _labels(self, batch):
+        if self.classes and "y" not in batch:
+            raise ValueError(f"classes={self.classes}, but the data has no labels; leave classes out, or give labels.")
+        return batch["y"] if self.classes else None
+
+    def sample(self, params, stats, stream, n, y=None, seen=lambda xt: None):
+        """n examples [n, D], in the units of the data: of the labels y [n] where it is told any, random ones unless
+        given. seen(xt) is called with each x_t on the way. Raises TypeError or ValueError for labels that make no
+        sense."""
+        D, dtype, s = len(stats["centre"]), stats["centre"].dtype, stats["schedule"]
+        if self.classes:
+            y = stream("y").integers(0, self.classes, n) if y is None else check_labels(y, n, classes=self.classes)
+        eps_theta = self.noise(params, stats, y, self.guidance)
+
+        def watched(xt, t):
+            seen(xt)
+            return eps_theta(xt, t)
+        x, z = stream("x").normal((n, D), dtype), lambda t: stream("z")(t).normal((n, D), dtype)
+        if self.sampled:
+            steps = ddim.spaced(self.T, self.sampled)
+            x = ddim.ddim_sample(lambda xt, t: watched(xt, t)[0], x, z, steps, self.eta, s)
+        else:
+            x = ddpm.sample(self.back(stats, watched), x, z, s)
+        seen(x)
+        return self.as_data(x, stats)
+
+    def chain(self, params, stats, stream, n):
+        """x_T, ..., x_0 of n examples, for pictures: [T + 1, n, D], of levels in [0, 1]."""
+        states = []
+        self.sample(params, stats, stream, n, seen=states.append)
+        return xp.stack([self.shown(x) for x in states])
