@@ -7,6 +7,7 @@ import argparse
 import contextlib
 import dataclasses
 import io
+import itertools
 import os
 import shlex
 import signal
@@ -78,7 +79,7 @@ def parser():
                        help="the folder to write; a new one under runs/ unless told otherwise")
         _backend(p, default="numpy")
         for field in dataclasses.fields(entry.model):
-            kind, default = field.metadata["kind"], field.default
+            kind, default = field.metadata["kind"], entry.defaults.get(field.name, field.default)
             if isinstance(default, tuple):
                 default = ",".join(map(str, default))
             p.add_argument(f"--{field.name.replace('_', '-')}", dest=field.name, type=kind.parse, metavar=kind.metavar,
@@ -93,6 +94,13 @@ def parser():
     p = _on_run(commands, "sample", sample, "draw examples from what a run learned")
     p.add_argument("--n",    metavar="N", default=64, type=int, help="how many; 64 unless told otherwise")
     p.add_argument("--seed", metavar="N", default=0, type=int, help="of the draw; 0 unless told otherwise")
+    p.add_argument("--label", metavar="N", default=argparse.SUPPRESS, type=int,
+                   help="of all of them, where it was told labels; a random one of each unless told otherwise")
+    fields = itertools.chain(*(dataclasses.fields(entry.model) for entry in MODELS.values()))
+    for name, field in {field.name: field for field in fields if field.metadata["sampling"]}.items():
+        kind = field.metadata["kind"]
+        p.add_argument(f"--{name}", type=kind.parse, metavar=kind.metavar, default=argparse.SUPPRESS,
+                       help=f"{field.metadata['help']}: {kind.expected}; what the run has unless told otherwise")
     p.add_argument("--out",  metavar="FILE", default=argparse.SUPPRESS,
                    help="a new .npy file for the examples, and a .png beside it where they are images; "
                    "DIR/samples/seed-N.npy unless told otherwise")
@@ -190,25 +198,35 @@ def told(folder, results):
                   f"scratch resume {shlex.quote(str(folder))}")
         else:
             figures("test", results["test"])
+            worth(results.get("samples", {}))
             print(f"{folder / 'report.html'}", flush=True)
     return 128 + results["signal"] if results["signal"] else 0
 
 
 def figures(part, values):
-    for name, value in values.items():
-        if name != "n":
-            unit = "" if name in ("bits per dimension", "squared error") else " nats"
-            print(f"{part} {name}: {value[0]:.4f}{unit} (standard error {value[1]:.4f})")
+    from scratch.runs.baselines import NO_NATS
+    for name, (value, error) in ((name, value) for name, value in values.items() if name != "n"):
+        unit = "" if name in NO_NATS else " nats"
+        print(f"{part} {name}: {value:.4f}{unit}", f"(standard error {error:.4f})" if error else "")
 
 
-def sample(folder, n, seed, out=None):
+def worth(samples):
+    """What samples of the model are worth, a line for each figure, beside the same of other samples."""
+    this, *others = samples.items() or [("", {})]
+    for name, value in this[1].items():
+        beside = (f"{what.lower()} {figures[name]:.4g}" for what, figures in others if name in figures)
+        print(f"samples {name}: {value:.4g} ({', '.join(beside)})")
+
+
+def sample(folder, n, seed, out=None, **how):
     import numpy
     from scratch.runs import baselines, config, figures as pictures, files, sample
-    default = Path(folder) / "samples" / f"seed-{seed}.npy"
+    told    = "".join(f"-{name}-{value}" for name, value in how.items())
+    default = Path(folder) / "samples" / f"seed-{seed}{told}.npy"
     out     = default if out is None else Path(out)
     if out.suffix != ".npy" or out != default and not out.parent.is_dir():
         raise ValueError(f"--out {out}: expected a name that ends in .npy, in a folder that is there.")
-    x = sample(folder, n, seed)
+    x = sample(folder, n, seed, **how)
     if os.path.lexists(out):
         raise FileExistsError(f"{out} exists already; choose another --out, or remove it.")
     out.parent.mkdir(exist_ok=True)
@@ -224,9 +242,12 @@ def sample(folder, n, seed, out=None):
 
 def evaluate(folder, **arguments):
     from scratch.runs import evaluate
-    for part, values in evaluate(folder, **arguments).items():
+    results = evaluate(folder, **arguments)
+    samples = results.pop("samples", {})
+    for part, values in results.items():
         print(f"{part} examples: {values['n']}")
         figures(part, values)
+    worth(samples)
     return 0
 
 

@@ -14,6 +14,7 @@ class Entry:
     steps:       int        # the most steps it takes unless told otherwise
     derivations: str        # the topics that it rests on
     paper:       str
+    defaults:    dict = dataclasses.field(default_factory=dict)     # its hyper-parameters unless told otherwise
 
     @property
     def model(self):
@@ -33,4 +34,8 @@ MODELS = {
     "ae":  Entry("Autoencoder: plain, denoising, sparse, contractive or stacked", "scratch.autoencoders:Autoencoder",
                  "digits", 2000, "vae",
                  "Hinton, Salakhutdinov 2006; Vincent et al. 2008; Rifai et al. 2011"),
+    "ddpm":     Entry("Denoising diffusion",         "scratch.diffusion:DDPM", "digits", 3000, "diffusion",
+                      "Ho, Jain, Abbeel 2020; Nichol, Dhariwal 2021"),
+    "ddpm-mlp": Entry("Denoising diffusion of columns of numbers", "scratch.diffusion:DDPM", "moons", 3000,
+                      "diffusion", "Ho, Jain, Abbeel 2020", dict(net="mlp", widths=(128, 128, 128))),
 }

@@ -19,9 +19,9 @@ import numpy as np
 from backends import backend, xp
 from scratch.autoencoders import hierarchical, plain, ppca, vae
 from scratch.autoregressive import chain
-from scratch.diffusion import ddpm, schedules
+from scratch.diffusion import ddim, ddpm, schedules
 from scratch.flows import change
-from scratch.gans import GENERATOR_LOSSES
+from scratch.gans.objectives import OBJECTIVES, gradient_penalty
 from scratch.probability import distributions
 
 B = 7
@@ -108,6 +108,14 @@ def sigma2():
     return xp.asarray([0.1, 0.15, 0.2])
 
 
+def fixed(W):
+    return ddpm.fixed(noise_net(W), sigma2())
+
+
+def learned(W):
+    return ddpm.learned(lambda xt, t: net(W)(xt), s())
+
+
 def with_s(f):
     return lambda *args: f(*args, s())
 
@@ -132,6 +140,8 @@ TABLE = [
     Row("probability.distributions.bernoulli_log_prob", [bits(B, 2, 3), real(B, 2, 3)], None, "example"),
     Row("probability.distributions.logistic_log_prob", [levels(B, 2, 3), real(B, 2, 3), real(B, 2, 3)],
         lambda k, mu, log_s: distributions.logistic_log_prob(k, mu, log_s, 4), "example"),
+    Row("probability.distributions.normal_level_log_prob", [levels(B, 2, 3), real(B, 2, 3), real(B, 2, 3)],
+        lambda k, mu, log_var: distributions.normal_level_log_prob(k, mu, log_var, 4), "example"),
     Row("probability.distributions.per_example",   [real(B, 2, 3)], None, "example"),
 
     Row("probability.estimators.reparameterise",   [real(B, 3), real(B, 3), real(B, 3)]),
@@ -192,19 +202,55 @@ TABLE = [
     Row("diffusion.ddpm.x0_from_eps",    [real(B, 2), steps(B), real(B, 2)], with_s(ddpm.x0_from_eps), "example"),
     Row("diffusion.ddpm.q_posterior",    [real(B, 2), real(B, 2), steps(B)], with_s(ddpm.q_posterior), "example"),
     Row("diffusion.ddpm.mean_from_eps",  [real(B, 2), steps(B), real(B, 2)], with_s(ddpm.mean_from_eps), "example"),
-    Row("diffusion.ddpm.step",           [real(B, 2), steps(B), real(B, 2), real(B, 2)],
-        lambda xt, t, eps, z: ddpm.step(xt, t, eps, z, sigma2(), s()), "example"),
+    Row("diffusion.ddpm.noise_of_x0",    [real(B, 2), steps(B), real(B, 2)], with_s(ddpm.noise_of_x0), "example"),
+    Row("diffusion.ddpm.velocity",       [real(B, 2), real(B, 2), steps(B)], with_s(ddpm.velocity), "example"),
+    Row("diffusion.ddpm.noise_of_velocity", [real(B, 2), steps(B), real(B, 2)],
+        with_s(ddpm.noise_of_velocity), "example"),
+    Row("diffusion.ddpm.learned_variance", [inside(B, 2), steps(B)], with_s(ddpm.learned_variance), "example"),
+    Row("diffusion.ddpm.fixed",          [real(B, 2), steps(B), real(2, 2)],
+        lambda xt, t, W: fixed(W)(xt, t), "example"),
+    Row("diffusion.ddpm.learned",        [real(B, 2), steps(B), real(2, 2, 2)],
+        lambda xt, t, W: learned(W)(xt, t), "example"),
+    Row("diffusion.ddpm.step",           [real(B, 2), steps(B), real(B, 2), real(B, 2), inside(B, 2)],
+        with_s(ddpm.step), "example"),
     Row("diffusion.ddpm.sample",         [real(B, 2), real(B, 2), real(2, 2)],
-        lambda x, z, W: ddpm.sample(noise_net(W), x, lambda t: z / t, sigma2(), s()), "example"),
+        lambda x, z, W: ddpm.sample(fixed(W), x, lambda t: z / t, s()), "example"),
     Row("diffusion.ddpm.guided",         [real(B, 2), real(B, 2)], lambda y, n: ddpm.guided(y, n, 1.5), "example"),
     Row("diffusion.ddpm.simple_loss",    [real(B, 2), steps(B), real(B, 2), real(2, 2)],
         lambda x0, t, eps, W: ddpm.simple_loss(noise_net(W), x0, t, eps, s()), "mean"),
     Row("diffusion.ddpm.prior_kl",       [real(B, 2)], with_s(ddpm.prior_kl), "example"),
+    Row("diffusion.ddpm.step_kl",        [real(B, 2), real(B, 2), steps(B), real(B, 2), inside(B, 2)],
+        with_s(ddpm.step_kl), "example"),
+    Row("diffusion.ddpm.reconstruction", [real(B, 2), real(B, 2), real(B, 2), inside(B, 2)],
+        with_s(ddpm.reconstruction), "example"),
     Row("diffusion.ddpm.step_loss",      [real(B, 2), real(B, 2), real(2, 2)],
-        lambda x0, eps, W: [ddpm.step_loss(noise_net(W), x0, t, eps, sigma2(), s()) for t in (1, 3)], "example"),
+        lambda x0, eps, W: [ddpm.step_loss(fixed(W), x0, t, eps, s()) for t in (1, 3)], "example"),
+    Row("diffusion.ddpm.bound",          [levels(B, 2), real(B, 2), real(2, 2)],
+        lambda k, eps, W: ddpm.bound(fixed(W), xp.astype(k, W.dtype) / 1.5 - 1, lambda t: eps / t, s(), 4), "example"),
+    Row("diffusion.ddpm.hybrid_loss",    [real(B, 2), steps(B), real(B, 2), real(2, 2, 2)],
+        lambda x0, t, eps, W: ddpm.hybrid_loss(learned(W), x0, t, eps, 0.1, s()), "mean"),
 
-    Row("gans.objectives.critic_loss",   [real(B), real(B)], None, "mean"),
-    *[Row(f"gans.objectives.{name}",     [real(B)], f, "mean") for name, f in GENERATOR_LOSSES.items()],
+    Row("diffusion.ddim.ddim_step",      [real(B, 2), real(B, 2), real(B, 2)],
+        lambda xt, eps, z: ddim.ddim_step(xt, 3, 1, eps, z, 0.5, s()), "example"),
+    Row("diffusion.ddim.ddim_sample",    [real(B, 2), real(B, 2), real(2, 2)],
+        lambda x, z, W: ddim.ddim_sample(noise_net(W), x, lambda t: z / t, [3, 1], 0.5, s()), "example"),
+    Row("diffusion.ddim.ddim_encode",    [real(B, 2), real(2, 2)],
+        lambda x, W: ddim.ddim_encode(noise_net(W), x, [3, 1], s()), "example"),
+
+    Row("gans.objectives.cross_entropy", [real(B), real(B)], None, "mean"),
+    Row("gans.objectives.log_ratio",     [inside(B, 3), inside(B, 3)]),
+    Row("gans.objectives.steepest",      [simplex(B, 5), simplex(B, 5)], smooth=False),
+    *[Row(f"gans.objectives.{name} critic",    [real(B), real(B)], row.critic, "mean")
+      for name, row in OBJECTIVES.items()],
+    *[Row(f"gans.objectives.{name} generator", [real(B)], row.generator, "mean") for name, row in OBJECTIVES.items()],
+    *[Row(f"gans.objectives.{name} best",      [simplex(B, 5), simplex(B, 5)], row.best, smooth=False)
+      for name, row in OBJECTIVES.items()],
+    Row("gans.objectives.gradient_penalty",    [real(B, 2, 3), real(B, 2, 3), inside(B), real(3, 4)],
+        lambda x, y, alpha, W: gradient_penalty(lambda x: xp.sum(xp.tanh(x @ W), axis=(1, 2)), x, y, alpha), "mean"),
+
+    Row("metrics.codes.lerp",            [real(B, 3), real(B, 3), inside(B, 1)], smooth=False),
+    Row("metrics.codes.slerp",           [real(B, 3), real(B, 3), inside(B, 1)], smooth=False),
+    Row("metrics.codes.arithmetic",      [real(B, 3), real(B, 3), real(B, 3)]),
 
     Row("autoregressive.chain.log_prob", [real(B, 3)], lambda x: chain.log_prob(x, conditional)),
     Row("autoregressive.chain.cpt_log_prob",       [bits(B, 3), inside(B, 3)]),

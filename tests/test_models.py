@@ -24,10 +24,11 @@ BACKENDS  = pytest.mark.parametrize("backend", ["numpy", "strict"])
 
 
 def data(levels=L, n=N, d=D):
-    """Levels, or reals where there are none, the same in all three parts."""
+    """Levels, or reals where there are none, with labels, the same in all three parts."""
     x = (SEED("k").integers(0, levels, (n, d)).astype("uint8") if levels else
          SEED("x").normal((n, d)) * xp.asarray([1, 2, 3, 4, 5, 6][:d], dtype="float32") + 1)
-    return Data({"x": x}, {"x": x}, {"x": x}, shape=(d,), levels=levels)
+    part = {"x": x, "y": SEED("y").integers(0, 3, n)}
+    return Data(part, part, part, shape=(d,), levels=levels)
 
 
 def small(model, **more):
@@ -178,7 +179,8 @@ def test_a_mixture_on_a_device_learns_the_same_without_waiting():
 
 
 # ---- hyper-parameters ------------------------------------------------------------------------------------------------
-BASE = {"gmm": {"components": 3, "starts": 2}, **dict.fromkeys(("vae", "ae"), {"hidden": (5,), "latent": 2})}
+BASE = {"gmm": {"components": 3, "starts": 2}, **dict.fromkeys(("vae", "ae"), {"hidden": (5,), "latent": 2}),
+        "ddpm": {"widths": (4, 4), "embedding": 4, "T": 3}}
 CHANGES = [
     # model  beside                                             field          one value      another
     ("gmm", {},                                                 "components",  2,             3),
@@ -187,18 +189,20 @@ CHANGES = [
     ("gmm", {},                                                 "starts",      1,             10),
     ("gmm", {},                                                 "tol",         1e-6,          10.0),
     ("gmm", {},                                                 "precision",   "float64",     "float32"),
-    *((model, kind, field, one, other) for model, kind in (("vae", {"levels": L}), ("ae", {"levels": L}))
+    *((model, {"levels": L}, field, one, other) for model in ("vae", "ae", "ddpm")
       for field, one, other in (
                                                                ("optimiser",   "adam",        "momentum"),
                                                                ("lr",          1e-3,          2e-3),
                                                                ("batch_size",  4,             5),
                                                                ("clip",        0.0,           0.1),
                                                                ("ema",         0.0,           0.9),
+                                                               ("levels",      L,             L + 1))),
+    *((model, {"levels": L}, field, one, other) for model in ("vae", "ae")
+      for field, one, other in (
                                                                ("latent",      2,             3),
                                                                ("hidden",      (5,),          (6,)),
                                                                ("hidden",      (5,),          (5, 5)),
-                                                               ("activation",  "softplus",    "tanh"),
-                                                               ("levels",      L,             L + 1))),
+                                                               ("activation",  "softplus",    "tanh"))),
     ("vae", {"levels": L},                                      "decoder",     "logistic",    "gaussian"),
     ("vae", {"levels": L, "decoder": "isotropic"},              "variance",    0.01,          0.02),
     ("vae", {"levels": L, "decoder": "bernoulli"},              "binarise",    "threshold",   "static"),
@@ -210,6 +214,22 @@ CHANGES = [
     *(("ae", {"levels": L, "kind": kind},                       "strength",    0.1,           0.2)
       for kind in ("denoising", "sparse", "contractive")),
     ("ae", {"levels": L, "kind": "sparse"},                     "rho",         0.1,           0.2),
+    ("ddpm", {"levels": L, "widths": (4,)},                     "shape",       (6,),          (2, 3, 1)),
+    ("ddpm", {"levels": L},                                     "net",         "unet",        "mlp"),
+    ("ddpm", {"levels": L},                                     "widths",      (4,),          (8,)),
+    ("ddpm", {"levels": L},                                     "embedding",   4,             6),
+    ("ddpm", {"levels": L},                                     "T",           3,             4),
+    ("ddpm", {"levels": L},                                     "schedule",    "cosine",      "linear"),
+    ("ddpm", {"levels": L},                                     "prediction",  "v",           "eps"),
+    ("ddpm", {"levels": L},                                     "prediction",  "v",           "x0"),
+    ("ddpm", {"levels": L},                                     "variance",    "beta",        "clipped"),
+    ("ddpm", {"levels": L},                                     "variance",    "beta",        "learned"),
+    ("ddpm", {"levels": L, "variance": "learned"},              "vlb",         1e-3,          0.5),
+    ("ddpm", {"levels": L},                                     "classes",     0,             3),
+    ("ddpm", {"levels": L, "classes": 3},                       "unlabelled",  0.1,           0.6),
+    ("ddpm", {"classes": 3},                                    "guidance",    0.0,           9.0),
+    ("ddpm", {"levels": L},                                     "sampled",     0,             2),
+    ("ddpm", {"levels": L, "sampled": 2},                       "eta",         0.0,           1.0),
 ]
 
 
@@ -224,7 +244,9 @@ def learned(model):
             break
         before = metrics
     weights = model.weights(state)
-    figures = model.evaluate(weights, state.stats, found.test, SEED("test"))
+    figures = [model.evaluate(weights, state.stats, found.test, SEED("test"))] if hasattr(model, "evaluate") else []
+    if hasattr(model, "sample"):
+        figures.append(model.sample(weights, state.stats, SEED("sample"), 50))
     return state.step, [(name, a.dtype.name, a.tolist()) for name, a in trees.named([weights, figures]).items()]
 
 
@@ -235,8 +257,8 @@ def test_every_hyper_parameter_changes_what_is_learned(name, beside, field, one,
 
 
 def test_every_hyper_parameter_of_every_model_stands_in_the_table():
-    fields = {(name, field.name) for name, entry in MODELS.items() for field in dataclasses.fields(entry.model)}
-    assert fields == {(name, field) for name, _, field, *_ in CHANGES}
+    fields = {(entry.model, field.name) for entry in MODELS.values() for field in dataclasses.fields(entry.model)}
+    assert fields == {(MODELS[name].model, field) for name, _, field, *_ in CHANGES}
 
 
 @pytest.mark.parametrize("model, field, value, expected", [
@@ -261,7 +283,7 @@ def test_every_hyper_parameter_of_every_model_stands_in_the_table():
     (VAE,             "batch_size", True,       "an integer of at least 1"),
     (VAE,             "batch_size", "500",      "an integer of at least 1"),
     (VAE,             "optimiser",  "adamw",    "one of sgd, momentum, rmsprop, adam"),
-    (VAE,             "activation", "relu6",    "one of relu, tanh"),
+    (VAE,             "activation", "relu6",    "one of relu, leaky"),
     (VAE,             "decoder",    "gauss",    "one of logistic, gaussian, isotropic, bernoulli"),
     (VAE,             "binarise",   True,       "one of threshold, static, dynamic"),
     (VAE,             "levels",     1,          "an integer from 2 to 65536"),

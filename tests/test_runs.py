@@ -26,7 +26,9 @@ FINISH = runs._finish
 #        hyper-parameters with which a step is short, and still everything is there: moments, an average, a clip
 SMALL = {"gmm": dict(components=3, starts=1, tol=0.0),
          "vae": dict(hidden=(16,), latent=2, batch_size=64),
-         "ae":  dict(hidden=(16,), latent=2, batch_size=64)}
+         "ae":  dict(hidden=(16,), latent=2, batch_size=64),
+         "ddpm":     dict(widths=(4,), embedding=4, T=3, batch_size=64),
+         "ddpm-mlp": dict(widths=(8,), embedding=4, T=3, batch_size=64)}
 
 
 @pytest.fixture(autouse=True)

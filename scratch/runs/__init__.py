@@ -27,9 +27,12 @@ from backends import to_host, use
 from backends.random import Stream
 from scratch import trees
 from scratch.data import DATA, PARTS, TOYS, Data, bits_per_dim, load
-from scratch.data.checks import check_memory
+from scratch.data.checks import check_integer, check_memory
+from scratch.metrics import eyes, frechet_distance, judge, modes_of, pixels
 from scratch.models import BACKENDS
 from scratch.runs import checkpoint, config as configs, environment, files
+from scratch.runs.baselines import FRECHET, LIKELIHOODS, SAMPLES, seen
+from scratch.runs.references import references
 from scratch.train import State, fit
 
 class Run(NamedTuple):
@@ -129,28 +132,33 @@ def open_run(folder, data=None, which="best", needs_data=False):
     return _best(opened) if which == "best" else opened
 
 
-def sample(folder, n=64, seed=0):
-    """n examples drawn from the best state of a run: [n, D], in the units of the data, on the host."""
+def sample(folder, n=64, seed=0, label=None, **hyper):
+    """n examples drawn from the best state of a run: [n, D], in the units of the data, on the host; all of one label,
+    where it was told labels. `hyper` are hyper-parameters that matter to samples alone, guidance=2.0."""
     with use(configs.read(folder)["environment"]["backend"]):
         opened = open_run(folder)
-        if not hasattr(opened.model, "sample"):
+        model  = configs.sampler(opened.model, hyper, opened.config["model"])
+        if not hasattr(model, "sample"):
             raise ValueError(f"{folder} holds {opened.config['model']}, which has no law to draw from: train a vae.")
+        if label is not None and not getattr(model, "classes", 0):
+            raise ValueError(f"label={label}, but {folder} was told no labels; train one with --classes.")
         check_memory(8 * configs.count("n", n) * math.prod(opened.config["shape"]), f"n={n} examples", "draw fewer")
+        told = {} if label is None else {"y": [check_integer(label, "label", 0, model.classes - 1)] * n}
         with numpy.errstate(all="ignore"):
-            return to_host(opened.model.sample(*opened.weights, Stream.seed(seed), n))
+            return to_host(model.sample(*opened.weights, Stream.seed(seed), n, **told))
 
 
 def evaluate(folder, data=None, draws=100, seed=None):
     """Figures of the best state of a run on its training, validation and test examples: for each part {"n", and for
-    each figure its mean and standard error over the examples}. With other data: on all their parts. Codes are drawn
-    from the run's own stream, as for its report, unless a seed is given."""
+    each figure its mean and standard error over the examples}, and what its samples are worth (`judged`). With other
+    data: on all their parts. Codes are drawn from the run's own stream, as for its report, unless a seed is given."""
     config = configs.read(folder)
     configs.count("draws", draws)
     stream = Stream.seed(config["seed"])("test") if seed is None else Stream.seed(seed)
     with use(config["environment"]["backend"]):
         if data is None:
             opened = open_run(folder, needs_data=True)
-            return held_out(opened, draws, stream)
+            return held_out(opened, draws, stream) | judged(opened)
         opened = open_run(folder)
         found  = load(data, opened.stream("data"))
         if found.levels is None or found.levels == config["hyper"].get("levels", config["levels"]):
@@ -158,26 +166,50 @@ def evaluate(folder, data=None, draws=100, seed=None):
         if (math.prod(found.shape), found.levels) != (math.prod(config["shape"]), config["levels"]):
             raise ValueError(f"The data have shape {found.shape} and {found.levels} levels; expected "
                              f"{tuple(config['shape'])} and {config['levels']}, as {folder} learned.")
-        return held_out(opened._replace(data=found), draws, stream)
+        opened = opened._replace(data=found)
+        return held_out(opened, draws, stream) | judged(opened)
 
 
 @numpy.errstate(all="ignore")
 def held_out(opened, draws=1, stream=Stream.seed(0), parts=PARTS):
     """What the model says of each part of the data, as {part: {"n", figure: (mean, standard error)}}."""
     results = {}
+    model = opened.model
     for part in parts:
         data = getattr(opened.data, part)
         n    = len(data["x"])
-        each = [opened.model.evaluate(*opened.weights, {k: a[i:i + BLOCK] for k, a in data.items()},
-                                      stream(part)(i), draws) for i in range(0, n, BLOCK)]
-        values  = {name: numpy.concatenate([to_host(v[name]) for v in each]).astype(float) for name in each[0]}
-        results[part] = {"n": n} | {name: (v.mean().item(), v.std().item() / n**0.5) for name, v in values.items()}
-        if opened.model.higher:
-            results[part]["bits per dimension"] = _bits(opened, *results[part][opened.model.criterion])
-        if opened.data.log_p:
+        results[part] = {"n": n}
+        if model.criterion == FRECHET:
+            x = model.sample(*opened.weights, stream(part), SAMPLES)
+            distance = frechet_distance(*(pixels(a, opened.data.levels) for a in (x, data["x"])))
+            results[part][FRECHET] = (float(distance), 0.0)
+        else:
+            each = [model.evaluate(*opened.weights, {k: a[i:i + BLOCK] for k, a in data.items()}, stream(part)(i),
+                                   draws) for i in range(0, n, BLOCK)]
+            values = {name: numpy.concatenate([to_host(v[name]) for v in each]).astype(float) for name in each[0]}
+            results[part] |= {name: (v.mean().item(), v.std().item() / n**0.5) for name, v in values.items()}
+        for name in set(LIKELIHOODS) & set(results[part]):
+            results[part]["bits per dimension"] = _bits(opened, *results[part][name])
+        if opened.data.log_p and model.higher:
             true = to_host(opened.data.log_p(data["x"])).astype(float)
             results[part]["true log-likelihood"] = (true.mean().item(), true.std().item() / n**0.5)
     return results
+
+
+@numpy.errstate(all="ignore")
+def judged(opened):
+    """{"samples": {"This model": {figure: value}, ...}}: what SAMPLES samples of the model are worth beside test data,
+    and the same of training data and of samples that plain laws draw; {} for a model that draws none, for text, and for
+    examples of more than MOST numbers."""
+    model, data = opened.model, seen(opened)
+    if not hasattr(model, "sample") or data.symbols or math.prod(data.shape) > MOST or len(data.test["x"]) < 2:
+        return {}
+    stream, seer, modes = opened.stream("judged"), eyes(data), modes_of(opened.config["data"])
+    x = model.sample(*opened.weights, stream("samples"), SAMPLES)
+    return {"samples": {"This model": judge(x, data, seer, modes)} | references(data, SAMPLES, stream, seer, modes)}
+
+
+MOST = 1024
 
 
 def _bits(opened, nats, error):
@@ -311,6 +343,8 @@ def _finish(opened):
     opened  = _best(opened)
     stream  = opened.stream("test")
     results = held_out(opened, 1, stream, PARTS[:2]) | held_out(opened, _draws(opened.data), stream, PARTS[2:])
+    if opened.model.criterion not in LIKELIHOODS:
+        results |= judged(opened)
     files.write(opened.folder / "results.json", json.dumps(results, indent=2).encode() + b"\n")
     pages.report(opened, results)
     return results

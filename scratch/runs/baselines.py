@@ -9,7 +9,12 @@ from scratch.data import bits_per_dim, quantise
 from scratch.mixtures import GaussianMixture
 from scratch.train import fit
 
-BITS, NATS = "bits per dimension", "nats per example"
+BITS, NATS  = "bits per dimension", "nats per example"
+FRECHET     = "Fréchet distance"
+NEAR        = "share near a mode"
+SAMPLES     = 1000                                          # that it is measured on
+LIKELIHOODS = ("log-likelihood", "ELBO")                    # of which more is better
+NO_NATS     = ("n", BITS, FRECHET, "squared error", "L_simple")             # figures that are not in nats
 
 
 def levels_seen(config):
@@ -43,12 +48,17 @@ def baselines(opened, unit):
         value = "pixel" if len(data.shape) > 1 else "column"
         found[f"Each {value} by itself"] = histograms(k, k_test, data.levels)
     if D <= 256 and n <= 20000 and (not data.levels or data.levels > 2 and not isinstance(model, GaussianMixture)):
-        K, floor = (min(10, n), 1 / (6 * data.levels**2)) if data.levels else (1, 1e-6 * float(x.var()))
+        K, floor = min(10, n) if data.levels else 1, variance_floor(data)
         with contextlib.suppress(ValueError):                           # a singular one
             view  = data.dequantised(opened.stream("data"))
             log_p = mixture(view.train["x"], view.test["x"], K, floor, opened.stream("mixture"))
             found[f"A mixture of {K} Gaussians" if K > 1 else "One Gaussian"] = log_p - D * math.log(data.levels or 1)
     return found if unit == NATS else {what: bits_per_dim(log_p, D) for what, log_p in found.items()}
+
+
+def variance_floor(data):
+    """The least variance of a Gaussian's: of dequantised levels twice that of the noise."""
+    return 1 / (6 * data.levels**2) if data.levels else 1e-6 * float(to_host(xp.var(data.train["x"])))
 
 
 def histograms(k, k_test, levels):
@@ -61,11 +71,17 @@ def histograms(k, k_test, levels):
 
 
 def mixture(x, x_test, K, floor, stream):
-    """Mean log density of x_test, in nats, under K Gaussians learned from x by EM."""
+    """Mean log density of x_test, in nats, under K Gaussians learned from x."""
+    model, *weights = gaussians(x, K, floor, stream)
+    return float(xp.mean(model.log_prob(*weights, x_test)))
+
+
+def gaussians(x, K, floor, stream):
+    """K Gaussians learned from x by EM: the model, its params and stats."""
     model = GaussianMixture(components=K, floor=floor, starts=1)
     for state, _ in fit(model, model.start(stream, {"x": x}), model.batches({"x": x}, stream, 0), stream, 200):
         pass
-    return float(xp.mean(model.log_prob(state.params, state.stats, x_test)))
+    return model, state.params, state.stats
 
 
 def linear(x, x_test, m):

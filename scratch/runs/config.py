@@ -31,14 +31,24 @@ def entry(name):
 
 
 def model(name, hyper, data=None):
-    """The model of these hyper-parameters, with the levels of the data unless told otherwise."""
+    """The model of these hyper-parameters, with the levels and the shape of the data unless told otherwise."""
     fields = {field.name for field in dataclasses.fields(entry(name).model)}
     for unknown in set(hyper) - fields:
         raise ValueError(f"{unknown}={hyper[unknown]!r} is no hyper-parameter of {name}; choose among "
                          f"{', '.join(sorted(fields))}.")
-    if data is not None and "levels" in fields and hyper.get("levels") is None:
-        hyper = {**hyper, "levels": data.levels}
+    hyper = MODELS[name].defaults | hyper
+    if data is not None:
+        hyper |= {key: getattr(data, key) for key in fields & {"levels", "shape"} if not hyper.get(key)}
     return MODELS[name].model(**{k: tuple(v) if isinstance(v, list) else v for k, v in hyper.items()})
+
+
+def sampler(model, hyper, name):
+    """The model with other hyper-parameters that matter to samples alone."""
+    fields = {field.name for field in dataclasses.fields(model) if field.metadata["sampling"]}
+    for unknown in set(hyper) - fields:
+        raise ValueError(f"{unknown}={hyper[unknown]!r} does not change how {name} draws; what does is "
+                         f"{', '.join(sorted(fields)) or 'nothing'}.")
+    return dataclasses.replace(model, **hyper)
 
 
 def write(folder, config):

@@ -16,10 +16,10 @@ SCHEME = ("<style>svg { color: #1b262c } @media (prefers-color-scheme: dark) { s
           "text { font-family: system-ui, sans-serif !important }</style>")
 
 
-def image_grid(x, shape, levels, like=None):
+def image_grid(x, shape, levels, like=None, width=480):
     """Images [n, D], or pairs [n, 2, D] one above the other, as a PNG: apart by a line that one sees through, a high
-    value in ink where they are grey, each pixel as large as fits into 480. Where they have no levels the range is that
-    of `like`, or their own."""
+    value in ink where they are grey, each pixel as large as fits into `width`. Where they have no levels the range is
+    that of `like`, or their own."""
     import matplotlib.image
     columns = max(8, math.isqrt(len(x)))
     if x.ndim == 3:
@@ -36,9 +36,32 @@ def image_grid(x, shape, levels, like=None):
     grid[:len(x), :h, :w, :3] = x if x.shape[-1] == 3 else 1 - x.mean(-1, keepdims=True)
     grid[:len(x), :h, :w, 3]  = 1
     grid   = grid.reshape(rows, columns, h + 1, w + 1, 4).swapaxes(1, 2).reshape(rows * (h + 1), columns * (w + 1), 4)
-    times  = max(1, 480 // grid.shape[1])
+    times  = max(1, width // grid.shape[1])
     buffer = io.BytesIO()
     matplotlib.image.imsave(buffer, (255 * grid[:-1, :-1] + 0.5).astype("uint8").repeat(times, 0).repeat(times, 1))
+    return buffer.getvalue()
+
+
+def animation(frames, seconds=4):
+    """PNGs one after the other, as one that moves, and stays on the last for a while."""
+    from PIL import Image
+    first, *rest = (Image.open(io.BytesIO(frame)) for frame in frames)
+    times  = [1000 * seconds // len(frames)] * len(rest) + [500 * seconds]
+    buffer = io.BytesIO()
+    first.save(buffer, "PNG", save_all=True, append_images=rest, duration=times, loop=0, disposal=1)
+    return buffer.getvalue()
+
+
+def points(x, like):
+    """The first two columns of x as points, as a PNG; the range is that of `like`."""
+    from matplotlib.figure import Figure
+    figure, buffer = Figure(figsize=(4, 4)), io.BytesIO()
+    axes = figure.add_axes((0, 0, 1, 1))
+    low, high = _range(like)
+    axes.scatter(x[:, 0], x[:, 1] if x.shape[1] > 1 else 0 * x[:, 0], s=2, linewidths=0, color=BLUE)
+    axes.set(xlim=(low[0], high[0]), ylim=(low[-1], high[-1]))
+    axes.axis("off")
+    figure.savefig(buffer, format="png", dpi=80, transparent=True)
     return buffer.getvalue()
 
 

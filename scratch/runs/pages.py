@@ -15,18 +15,22 @@ from pathlib import Path
 
 import numpy
 
-from backends import to_host
+from backends import to_host, xp
 from scratch.data import PARTS, bits_per_dim
+from scratch.metrics import nearest
 from scratch.models import MODELS
 from scratch.runs import config as configs, files
-from scratch.runs.baselines import BITS, NATS, baselines, levels_seen, seen
-from scratch.runs.figures import (BLUE, INK, ORANGE, frame, histogram, image_grid, planes, plot, smoothed, text_lines)
+from scratch.runs.baselines import (BITS, FRECHET, LIKELIHOODS, NATS, NEAR, NO_NATS, SAMPLES, baselines, levels_seen,
+                                    seen)
+from scratch.runs.figures import (BLUE, INK, ORANGE, animation, frame, histogram, image_grid, planes, plot, points,
+                                  smoothed, text_lines)
 
 #   criterion           the same of a batch that it trains on, from a line of metrics.jsonl; None where that is another
 CRITERIA = {
     "log-likelihood":   lambda model, D, m: m["log_lik"],
     "ELBO":             lambda model, D, m: m["reconstruction"] - m["KL"],
     "squared error":    lambda model, D, m: None if model.kind in ("denoising", "stacked") else m["error"],
+    "L_simple":         lambda model, D, m: m["loss"] if model.variance != "learned" else None,
 }
 CAPTIONS = {
     "samples":          "Samples: what it draws.",
@@ -35,6 +39,11 @@ CAPTIONS = {
     "components":       "The means of the components.",
     "means":            "Means of p(x | z) for codes z of the prior: samples without the noise of single pixels.",
     "latent":           "The plane of codes: the mean for each of 20 x 20 quantiles of the prior.",
+    "interpolation":    "Straight ways between two codes each, from left to right.",
+    "arithmetic":       "Of codes a, b, c and a - b + c, a column each.",
+    "neighbours":       "Samples, and below each the training example that is nearest to it: is it a copy?",
+    "chain":            "From noise to data: x_T on the left, x_0 on the right.",
+    "reverse":          "The reverse chain, from x_T to x_0.",
     "density":          " Lines: the learned density, around 10, 30, 50, 70 and 90 % of its mass.",
     "crosses":          " Crosses: the means of the components.",
 }
@@ -59,7 +68,8 @@ def report(opened, results):
            f"<h1>{_e(title)}</h1><p class=soft>{_e(entry.paper)}</p>",
            f"<p>It learned {config['examples'][0]} examples of {shape} {kind}{levels}, in "
            f"{last} steps. Shown is its best state by the validation split: step {opened.state.step} of {last}.</p>",
-           _headline(opened, results), _learning(opened, results, lines), _pictures(opened), _figures(opened, results),
+           _headline(opened, results), _pictures(opened), _judged(opened, results), _learning(opened, results, lines),
+           _figures(opened, results),
            "<h2>What it rests on</h2><p>Its mathematics is executed: each line of its derivations is compared with the "
            f"one before it, and the last with this code.</p><pre>scratch check {_e(entry.derivations)}</pre>",
            f"<h2>How to go on</h2><pre>scratch resume   {folder} --steps {2 * max(last, config['steps'])}\n",
@@ -79,8 +89,8 @@ def snapshot(opened, path):
     files.write(path, _grid(to_host(x), seen(opened)))
 
 
-def _grid(x, data):
-    return image_grid(x, data.shape, data.levels, data.train["x"])
+def _grid(x, data, **how):
+    return image_grid(x, data.shape, data.levels, data.train["x"], **how)
 
 
 def side_by_side(folders, out):
@@ -108,7 +118,7 @@ def _in_words(config, results, value=None):
     """The criterion on held-out data, or another value of it, as it is shown: number, standard error and unit. Of
     dequantised data a bound on the log probability of their levels."""
     criterion = MODELS[config["model"]].model.criterion
-    if BITS not in (results or {}).get("test", {}):
+    if criterion not in LIKELIHOODS or BITS not in (results or {}).get("test", {}):
         return *(results["test"][criterion] if value is None else (value, 0)), criterion
     (mean, error), bits = results["test"][criterion], results["test"][BITS]
     D     = math.prod(config["shape"])
@@ -122,7 +132,18 @@ def _headline(opened, results):
     config, criterion, held = opened.config, opened.model.criterion, results["test"]
     value, error, unit = _in_words(config, results)
     words = f"{unit}, {_n(-value * math.log(2) * math.prod(config['shape']))} {NATS}" if unit == BITS else unit
+    words = f"{words}{f' ({criterion})' * (unit != criterion)}, on {held['n']} held-out examples"
     rows = [*baselines(opened, unit).items(), ("This model", value)]
+    higher = unit == NATS
+    if "samples" in results:
+        error  = 0
+        unit   = next(figure for figure in (NEAR, FRECHET) if figure in results["samples"]["This model"])
+        higher = unit == NEAR
+        value  = results["samples"]["This model"][unit]
+        rows   = sorted(((what, figures[unit]) for what, figures in results["samples"].items()),
+                        key=lambda row: row[1] if higher else -row[1])
+        words  = (f"of {SAMPLES} samples lie within four deviations of a mode" if higher else
+                  f"{unit} of {SAMPLES} samples to the {held['n']} held-out examples, {_space(opened)}")
     if "true log-likelihood" in held and unit in (BITS, NATS):
         rows.append(("The truth", _in_words(config, results, held["true log-likelihood"][0])[0]))
     cost = [-v if unit == NATS else v for _, v in rows]
@@ -132,10 +153,35 @@ def _headline(opened, results):
                    for (what, v), c in zip(rows, cost))
     note = ("The data are whole numbers k. Noise u in [0, 1) was added, and it learned the density of (k + u) / "
             f"{config['levels']}: its bits bound those of the levels from above." if _dequantised(opened) else "")
-    return (f"<section><div><p class=big>{_n(value)} <small>&plusmn; {_n(error, value)}</small></p>"
-            f"<p>{words}{f' ({criterion})' * (unit != criterion)}, on {held['n']} held-out examples. "
-            f"{'Higher' if unit == NATS else 'Lower'} is better.</p></div><table class=bars>{bars}</table></section>"
-            f"<p class=soft>{note}</p>")
+    return (f"<section><div><p class=big>{_n(value)}{f' <small>&plusmn; {_n(error, value)}</small>' * bool(error)}</p>"
+            f"<p>{words}. {'Higher' if higher else 'Lower'} is better.</p></div>"
+            f"<table class=bars>{bars}</table></section><p class=soft>{note}</p>")
+
+
+def _space(opened):
+    return ("in pixels of [0, 1]" if _is_image(opened.data) else "in columns of [0, 1]") if opened.data.levels else \
+        "in the units of the data"
+
+
+def _judged(opened, results):
+    """What samples are worth: every figure of them, and of what they are to be compared with."""
+    if "samples" not in results:
+        return ""
+    rows  = results["samples"]
+    names = list(dict.fromkeys(itertools.chain(*rows.values())))
+    bound = ""
+    if BITS in results["test"]:
+        beside = ": the variational autoencoder comes to 1.94, and draws worse" * (opened.config["data"] == "digits")
+        bound  = (f"<p>Its bound, {_n(results['test'][BITS][0])} {BITS}, says how well it could compress held-out "
+                  f"examples, and is no measure of what its samples look like{beside}.</p>")
+
+    def cell(value):
+        return "–" if value is None else f"{value:.3g}"
+    return ("<h2>What its samples are worth</h2>" + _table([(_e(what), *(cell(each.get(name)) for name in names))
+                                                            for what, each in rows.items()], ("", *map(_e, names)))
+            + f"<p class=soft>{SAMPLES} samples of each, held against the test data; the Fréchet distance is that "
+            f"between normal laws of the same moments, {_space(opened)}, and in what a small classifier sees. So few "
+            "samples know their moments badly: not even training data come to 0.</p>" + bound)
 
 
 def _dequantised(opened):
@@ -145,7 +191,7 @@ def _dequantised(opened):
 def _figures(opened, results):
     parts = {part: results[part] for part in PARTS if part in results}
     nats  = "" if BITS not in results["test"] else ", nats of density" if _dequantised(opened) else ", nats"
-    rows  = [(_e(name if name in ("n", BITS) else name + nats), *(_cell(each.get(name)) for each in parts.values()))
+    rows  = [(_e(name if name in NO_NATS else name + nats), *(_cell(each.get(name)) for each in parts.values()))
              for name in dict.fromkeys(itertools.chain(*parts.values()))]
     words = {"train": "training", "valid": "validation", "test": "test (held out)"}
     return ("<h2>All figures</h2>" + _table(rows, ("", *map(words.get, parts)))
@@ -209,6 +255,12 @@ def _pictures(opened):
     if hasattr(model, "sample"):
         shown = {"samples": model.sample(*weights, stream("samples"), n), "data": data.train["x"][:n]}
     shown |= model.pictures(*weights, {name: a[:pairs] for name, a in opened.data.test.items()}, stream("pictures"))
+    if _is_image(data) and "samples" in shown:
+        x, train = shown["samples"][:pairs], data.train["x"]
+        shown["neighbours"] = xp.stack([x, train[nearest(x, train)[0]].astype(x.dtype)], axis=1)
+    states = to_host(model.chain(*weights, stream("chain"), n)) if hasattr(model, "chain") else None
+    if states is not None and _is_image(data):
+        shown["chain"] = _evenly(states, 8)[:, :8].swapaxes(0, 1).reshape(64, -1)
     shown = {name: to_host(x) for name, x in shown.items()}
     if _is_image(data):
         figures = [_file(opened, f"{name}.png", _grid(x, data), CAPTIONS[name]) for name, x in shown.items()]
@@ -223,8 +275,17 @@ def _pictures(opened):
         svg     = (planes if data.shape[0] > 1 else histogram)(opened if lines else None, name, *beside, crosses)
         figures = [_file(opened, f"{name}.svg", svg, f"Data and {name}." + CAPTIONS["density"] * lines
                          * (data.shape[0] == 2) + CAPTIONS["crosses"] * (crosses is not None))]
+    if states is not None:
+        draw = _grid if _is_image(data) else lambda x, _, width: points(x, states[-1])
+        moving = animation([draw(x, data, width=1) for x in _evenly(states, 40)])
+        figures.insert(1, _file(opened, "reverse.png", moving, CAPTIONS["reverse"]))
     return f"<h2>What it {'draws' if 'samples' in shown else 'gives back'}</h2>" \
            f"<div{' class=grid' * _is_image(data)}>{''.join(figures)}</div>"
+
+
+def _evenly(states, n):
+    """n of the states, from the first to the last."""
+    return states[numpy.linspace(0, len(states) - 1, min(n, len(states))).astype(int)]
 
 
 # ---- several runs ----------------------------------------------------------------------------------------------------
@@ -381,7 +442,7 @@ th { font-weight: 600; font-size: .9rem }
 .this { font-weight: 650 }
 .this i { background: var(--blue) }
 .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(21rem, 100%), 1fr)); gap: 1.75rem 2rem }
-figure { margin: 0; min-width: 0 }
+figure { margin: 0; min-width: 0; max-width: 42rem }
 figcaption { margin-top: .4rem }
 td figure { min-width: 10rem; max-width: 24rem }
 img { display: block; width: 100%; height: auto }

@@ -152,6 +152,98 @@ def vae_hips():
     return best(step, repeat=100)
 
 
+# ---- a training step of the diffusion model: its U-Net on 8 x 8 images, batches of 128, float32, Adam ----------------
+def _digits():
+    import numpy as np
+    return np.random.default_rng(0).integers(0, 17, (128, 64)).astype("uint8")
+
+
+def ddpm_ours():
+    """As `scratch train` runs it."""
+    import itertools
+    from backends.random import Stream
+    from scratch.cli import keep_pages
+    from scratch.diffusion import DDPM
+    from scratch.train import fit
+    keep_pages()
+    model = DDPM(levels=17, shape=(8, 8))
+    x, s  = _digits(), Stream.seed(0)
+    steps = fit(model, model.start(s("init"), {"x": x}), itertools.repeat({"x": x}), s("train"), 10**9)
+    return best(lambda: next(steps), repeat=50)
+
+
+def ddpm_torch():
+    """The same net, loss, clipping, Adam and average of the weights."""
+    import numpy
+    import torch
+    from torch import nn
+    from torch.nn import functional as F
+    from scratch.diffusion import SCHEDULES, schedule
+    E, widths = 32, (16, 32, 32)
+
+    class Residual(nn.Module):
+        def __init__(self, C, M):
+            super().__init__()
+            self.norm1, self.conv1 = nn.GroupNorm(4, C), nn.Conv2d(C, M, 3, padding=1)
+            self.norm2, self.conv2 = nn.GroupNorm(4, M), nn.Conv2d(M, M, 3, padding=1)
+            self.told, self.skip   = nn.Linear(E, 2 * M), nn.Conv2d(C, M, 1, bias=False) if C != M else nn.Identity()
+
+        def forward(self, x, e):
+            gamma, beta = self.told(e)[:, :, None, None].chunk(2, 1)
+            h = (1 + gamma) * self.norm2(self.conv1(F.silu(self.norm1(x)))) + beta
+            return self.conv2(F.silu(h)) + self.skip(x)
+
+    class UNet(nn.Module):
+        def __init__(self):
+            super().__init__()
+            a, b, c = widths
+            self.step   = nn.Sequential(nn.Linear(E, E), nn.SiLU(), nn.Linear(E, E))
+            self.first, self.last = nn.Conv2d(1, a, 3, padding=1), nn.Conv2d(a, 1, 3, padding=1)
+            self.down   = nn.ModuleList([Residual(a, a), Residual(a, b), Residual(b, c)])
+            self.halve  = nn.ModuleList([nn.Conv2d(a, a, 2, 2), nn.Conv2d(b, b, 2, 2)])
+            self.norm, self.qkv, self.out = nn.GroupNorm(4, c), nn.Linear(c, 3 * c), nn.Linear(c, c)
+            self.middle = Residual(c, c)
+            self.twice = nn.ModuleList([nn.ConvTranspose2d(b, b, 2, 2), nn.ConvTranspose2d(c, c, 2, 2)])
+            self.up     = nn.ModuleList([Residual(b + a, a), Residual(c + b, b), Residual(2 * c, c)])
+            self.norm_last = nn.GroupNorm(4, a)
+
+        def forward(self, x, angle):
+            e = F.silu(self.step(torch.cat([angle.sin(), angle.cos()], 1)))
+            h, seen = self.first(x), []
+            for i in range(3):
+                h = self.down[i](h, e)
+                seen.append(h)
+                h = self.halve[i](h) if i < 2 else h
+            q, k, v = self.qkv(self.norm(h).flatten(2).transpose(1, 2)).chunk(3, -1)
+            h = h + self.out(F.scaled_dot_product_attention(q, k, v)).transpose(1, 2).reshape(h.shape)
+            h = self.middle(h, e)
+            for i in (2, 1, 0):
+                h = self.twice[i](h) if i < 2 else h
+                h = self.up[i](torch.cat([h, seen[i]], 1), e)
+            return self.last(F.silu(self.norm_last(h)))
+    net     = UNet()
+    adam    = torch.optim.Adam(net.parameters(), 2e-3)
+    average = [p.detach().clone() for p in net.parameters()]
+    s       = schedule(SCHEDULES["cosine"](100))
+    abar, vbar = (torch.tensor(numpy.asarray(a), dtype=torch.float32).sqrt() for a in (s.abar, s.vbar))
+    x0      = torch.tensor(_digits()).float().reshape(-1, 1, 8, 8) / 8 - 1
+    omega   = torch.exp(torch.arange(E // 2) * (-2 * math.log(1e4) / E))
+
+    def step():
+        t, eps = torch.randint(100, (128,)), torch.randn_like(x0)
+        a, b   = abar[t][:, None, None, None], vbar[t][:, None, None, None]
+        xt     = a * x0 + b * eps
+        loss   = (eps - b * xt - a * net(xt, (t + 1)[:, None] * omega)).square().sum((1, 2, 3)).mean()
+        adam.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        adam.step()
+        with torch.no_grad():
+            torch._foreach_lerp_(average, list(net.parameters()), 0.002)
+        return loss.item()
+    return best(step, repeat=50)
+
+
 # ---- imports ---------------------------------------------------------------------------------------------------------
 def _import(module):
     import importlib
@@ -170,6 +262,7 @@ CASES = {
        for N, D, K in ((20000, 16, 8), (50000, 32, 16), (100000, 2, 5))},
     "vae":            ("step of a VAE 784-500-20-500-784, batch 128", vae_ours,
                        {"PyTorch": vae_torch, "HIPS autograd": vae_hips}, "at most 1 of PyTorch's, 1/2 of HIPS's"),
+    "ddpm":           ("step of a diffusion U-Net on 8 x 8 images, batch 128", ddpm_ours, {"PyTorch": ddpm_torch}, ""),
     "import":         ("import", lambda: _import("scratch"), {"NumPy": lambda: _import("numpy")}, "at most 2"),
 }
 

@@ -3,10 +3,12 @@ import math
 
 import numpy as np
 
-from scratch import autodiff, gans
+from scratch import autodiff
 from scratch.autoencoders import latent
 from scratch.diffusion import ddpm, schedules
 from scratch.flows import change
+from scratch.gans import objectives
+from scratch.metrics import codes, samples
 from scratch.mixtures import gmm
 from scratch.probability import distributions, divergences, estimators
 from tests import test_autodiff
@@ -23,6 +25,17 @@ def a_law_is_at_no_distance_from_itself():
     x = np.random.default_rng(0).normal(size=(3, 5))
     Sigma = np.cov(x.T)
     assert 0 <= divergences.frechet(x[0], Sigma, x[0], Sigma) <= 1e-14 * np.trace(Sigma)
+
+
+def a_copy_far_from_0():
+    x = 1e4 + np.random.default_rng(0).normal(size=(9, 5)).astype("float32")
+    index, distance = samples.nearest(x[::2], x)
+    assert np.array_equal(index, np.arange(9)[::2]) and not distance.any()
+
+
+def between_a_code_and_itself():
+    z = np.random.default_rng(0).normal(size=(3, 5))
+    assert np.allclose(codes.slerp(z, z, 0.3), z, rtol=1e-14)
 
 
 def the_slope_of_the_bound_in_a_corner():
@@ -82,8 +95,8 @@ def a_sure_critic():
     """-log sigmoid(l) - log(1 - sigmoid(l)) = |l| at l = +-10^4, and its slope is the sign of l."""
     for l in (1e4, -1e4):
         l = np.array([l])
-        assert gans.critic_loss(l, l) == abs(l[0])
-        assert autodiff.grad(lambda l: gans.critic_loss(l, l))(l) == np.sign(l)
+        assert objectives.cross_entropy(l, l) == abs(l[0])
+        assert autodiff.grad(lambda l: objectives.cross_entropy(l, l))(l) == np.sign(l)
 
 
 def back_to_the_data():

@@ -12,14 +12,15 @@ from typing import Any, Callable, NamedTuple
 import numpy as np
 
 from backends import xp
-from scratch.autodiff import logsumexp, sigmoid, softmax, softplus
+from scratch.autodiff import grad, logsumexp, sigmoid, softmax, softplus
 from scratch.autodiff.rules import special
 from scratch.autodiff.tape import Primitive
 from scratch.autoencoders import vae
-from scratch.diffusion import ddpm, schedules
+from scratch.diffusion import ddim, ddpm, schedules
+from scratch.gans import objectives
 from scratch.mixtures import gmm
 from scratch.probability import distributions
-from tests import test_mixtures
+from tests import test_gans, test_mixtures
 from tests.wrong import laws
 
 
@@ -172,8 +173,23 @@ def log_of_ndtr(x):
 
 
 # ---- games -----------------------------------------------------------------------------------------------------------
-def critic_loss_of_probabilities(real, fake):
+def cross_entropy_of_probabilities(real, fake):
     return -xp.mean(xp.log(sigmoid(real))) - xp.mean(xp.log(1 - sigmoid(fake)))
+
+
+def penalty_of(slope):
+    """The gradient's penalty, with another norm."""
+    def gradient_penalty(critic, real, fake, alpha):
+        x_hat = (alpha * real.T + (1 - alpha) * fake.T).T
+        return xp.mean((slope(grad(lambda x: xp.sum(critic(x)))(x_hat)) - 1)**2)
+    return gradient_penalty
+
+
+def penalty_between_pixels(right):
+    def gradient_penalty(critic, real, fake, alpha):
+        alpha = (alpha + xp.arange(real.size).reshape(real.shape).T / real.size) % 1    # another for each number
+        return right(critic, real, fake, alpha)
+    return gradient_penalty
 
 
 # ---- diffusion -------------------------------------------------------------------------------------------------------
@@ -189,6 +205,41 @@ def q_posterior_clamped(right):
         mean, var = right(x0, xt, t, s)
         return mean, xp.maximum(var, 1e-20)
     return q_posterior
+
+
+def coefficients_with_one_steps_noise(t, r, eta, s):
+    vbar_r = s.vbar[r - 1] if r else 0.0
+    sigma2 = eta**2 * vbar_r / s.vbar[t - 1] * s.beta[t - 1]
+    a      = (s.abar[r - 1] if r else 1.0)**0.5 / s.abar[t - 1]**0.5
+    return a, xp.sqrt(vbar_r - sigma2) - a * xp.sqrt(s.vbar[t - 1]), xp.sqrt(sigma2)
+
+
+def coefficients_of_the_step_before(right):
+    return lambda t, r, eta, s: right(t, max(r - 1, 0), eta, s)
+
+
+def ddim_sample_with_even_gaps(eps_theta, x, z, steps, eta, s):
+    gap = s.beta.shape[0] // len(steps)
+    for t in steps:
+        x = ddim.ddim_step(x, t, max(t - gap, 0), eps_theta(x, t), z(t), eta, s)
+    return x
+
+
+def ddim_sample_short_of_the_data(eps_theta, x, z, steps, eta, s):
+    for t, r in zip(steps, steps[1:]):
+        x = ddim.ddim_step(x, t, r, eps_theta(x, t), z(t), eta, s)
+    return x
+
+
+def nearest_of_products(x, reference):
+    d2 = xp.sum(x * x, axis=1)[:, None] - 2 * x @ reference.T + xp.sum(reference * reference, axis=1)
+    return xp.argmin(d2, axis=1), xp.sqrt(xp.maximum(xp.min(d2, axis=1), 0))
+
+
+def slerp_by_the_sine(z0, z1, t):
+    u0, u1 = (z / xp.linalg.norm(z, axis=-1, keepdims=True) for z in (z0, z1))
+    omega  = xp.arccos(xp.clip(xp.sum(u0 * u1, axis=-1, keepdims=True), -1, 1))
+    return (xp.sin((1 - t) * omega) * z0 + xp.sin(t * omega) * z1) / xp.sin(omega)
 
 
 TABLE = [
@@ -221,6 +272,10 @@ TABLE = [
     Wrong("mseitzer/pytorch-fid#13, bioinf-jku/TTUR#4", "the root of a product of covariances turns complex",
           "scratch.probability.divergences.frechet", frechet_of_eigenvalues,
           [laws.a_law_is_at_no_distance_from_itself]),
+    Wrong("scikit-learn/scikit-learn#9354", "distances from products alone, in float32",
+          "scratch.metrics.samples.nearest", nearest_of_products, [laws.a_copy_far_from_0]),
+    Wrong("dfki-ric/pytransform3d#45", "a division by the sine of no angle",
+          "scratch.metrics.codes.slerp", slerp_by_the_sine, [laws.between_a_code_and_itself]),
     Wrong("pytorch/pytorch#23395, jax-ml/jax#347", "`where` lets NaN through from the branch that is not taken",
           "scratch.autoencoders.latent.elbo", elbo_where_outside, [laws.the_slope_of_the_bound_in_a_corner]),
 
@@ -258,10 +313,30 @@ TABLE = [
           "scratch.autodiff.log_ndtr", log_of_ndtr, [laws.log_ndtr_far_out]),
 
     Wrong("callummcdougall/ARENA_3.0#369", "a logarithm of a sigmoid is NaN where the critic is sure",
-          "scratch.gans.objectives.critic_loss", critic_loss_of_probabilities, [laws.a_sure_critic]),
+          "scratch.gans.objectives.cross_entropy", cross_entropy_of_probabilities, [laws.a_sure_critic]),
+    Wrong("eriklindernoren/PyTorch-GAN#5, hwalsuklee/tensorflow-generative-model-collections#33",
+          "there is an alpha for each pixel: the points do not lie between a sample and another",
+          "scratch.gans.objectives.gradient_penalty", penalty_between_pixels(objectives.gradient_penalty),
+          "gan.penalty_called"),
+    Wrong("caogang/wgan-gp#25, caogang/wgan-gp#27, Zeleni9/pytorch-wgan#40",
+          "the norm of the gradient is taken over the channels alone",
+          "scratch.gans.objectives.gradient_penalty", penalty_of(lambda g: xp.sqrt(xp.sum(g * g, axis=1))),
+          "gan.penalty_called gan.linear_called"),
+    Wrong("keras-team/keras-io#910, pytorch/pytorch#2534", "the norm has no slope where the critic has none",
+          "scratch.gans.objectives.gradient_penalty", penalty_of(lambda g: xp.sqrt(distributions.per_example(g * g))),
+          [lambda: test_gans.test_a_critic_that_says_the_same_everywhere_has_a_penalty_of_one_and_stays("float64")]),
 
     Wrong("huggingface/diffusers#465, huggingface/diffusers#9261", "the step before is one off",
           "scratch.diffusion.schedules.schedule", schedule_one_step_off(schedules.schedule), "diffusion.called"),
     Wrong("huggingface/diffusers#3006", "the variance of the last step is clamped, where it is 0",
           "scratch.diffusion.ddpm.q_posterior", q_posterior_clamped(ddpm.q_posterior), [laws.back_to_the_data]),
+    Wrong("huggingface/diffusers#3006", "where steps are skipped the noise is that of one step",
+          "scratch.diffusion.ddim.coefficients", coefficients_with_one_steps_noise, "diffusion.ddim_called"),
+    Wrong("lucidrains/denoising-diffusion-pytorch#81", "abar is that of the step before the one that is stepped to",
+          "scratch.diffusion.ddim.coefficients", coefficients_of_the_step_before(ddim.coefficients),
+          "diffusion.ddim_called diffusion.kept_called"),
+    Wrong("huggingface/diffusers#9384, huggingface/diffusers#11347", "a step leads past the next one that is taken",
+          "scratch.diffusion.ddim.ddim_sample", ddim_sample_with_even_gaps, "diffusion.ddim_algorithm"),
+    Wrong("lucidrains/denoising-diffusion-pytorch#81", "the last pair of steps does not end at the data",
+          "scratch.diffusion.ddim.ddim_sample", ddim_sample_short_of_the_data, "diffusion.ddim_algorithm"),
 ]

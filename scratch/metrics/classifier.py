@@ -1,0 +1,99 @@
+"""A small classifier, whose eyes see samples: features for the Fréchet distance, and which class they would be."""
+import dataclasses
+from typing import NamedTuple
+
+from backends import xp
+from backends.random import Stream
+from scratch.autodiff import log_softmax
+from scratch.data.checks import check_labels
+from scratch.hyper import Count, Fraction, Levels, NonNegative, Positive, Sizes, hyper
+from scratch.nets import affine, mlp, relu
+from scratch.train import Descent, fit
+
+STEPS = 1000
+
+
+@dataclasses.dataclass(frozen=True)
+class Classifier(Descent):
+    """Fully connected classifier of labelled data, trained by the cross-entropy.
+
+    params are the list of its affine maps; stats are the centre [D] and the scale [D] of the data: 0 and the greatest
+    level where they are levels, else the columns' mean and deviation.
+    """
+    lr:         float = hyper(5e-3,      Positive,    "learning rate")
+    batch_size: int   = hyper(64,        Count,       "examples a step, or all where there are fewer")
+    ema:        float = hyper(0.99,      Fraction,    "decay of the average of the weights that is used "
+                                                      "after training; 0 for the weights themselves")
+    hidden:     tuple = hyper((128, 32), Sizes,       "sizes of the hidden layers; the last are the features")
+    noise:      float = hyper(0.2,       NonNegative, "deviation of the noise on the data while training")
+    levels:     int   = hyper(None,      Levels,      "of the data, where they do not say it themselves")
+
+    def init(self, stream, example):
+        x       = example["x"].astype("float32")
+        classes = int(xp.max(check_labels(example["y"], len(x)))) + 1
+        centre  = xp.zeros_like(x[0]) if self.levels else xp.mean(x, axis=0)
+        spread  = xp.full_like(x[0], self.levels - 1) if self.levels else xp.std(x, axis=0)
+        return (mlp((x.shape[1], *self.hidden, classes))[0](stream),
+                {"centre": centre, "scale": xp.where(spread > 0, spread, 1)})
+
+    def _seen(self, stats, x):
+        return (x.astype(stats["centre"].dtype) - stats["centre"]) / stats["scale"]
+
+    def _features(self, params, x):
+        return relu(mlp((x.shape[1], *self.hidden))[1](params[:-1], x)[0])
+
+    def _log_p(self, params, x):
+        return log_softmax(affine(self._features(params, x), params[-1]["W"], params[-1]["b"]))
+
+    def features(self, params, stats, x):
+        """What the last hidden layer says of x [n, D], which is as the data come: [n, hidden[-1]]."""
+        return self._features(params, self._seen(stats, x))
+
+    def log_prob(self, params, stats, x):
+        """log p(y | x) of every class, in nats [n, classes]."""
+        return self._log_p(params, self._seen(stats, x))
+
+    def loss(self, params, stats, batch, stream):
+        """-log p(y | x) in nats, a mean over the batch, of the data with noise."""
+        x = self._seen(stats, batch["x"])
+        x = x + self.noise * stream.normal(x.shape, dtype=x.dtype)
+        return -xp.mean(_at(self._log_p(params, x), batch["y"])), (stats, {})
+
+    def evaluate(self, params, stats, batch, stream, draws=1):
+        """Of each example [B]: log p(y | x) in nats, and 1 where the likeliest class is the right one."""
+        log_p = self.log_prob(params, stats, batch["x"])
+        right = xp.argmax(log_p, axis=1) == batch["y"]
+        return {self.criterion: _at(log_p, batch["y"]), "right": right.astype(log_p.dtype)}
+
+
+def _at(log_p, y):
+    """log p(y | x) of the right class [B]."""
+    return xp.sum(xp.where(y[:, None] == xp.arange(log_p.shape[1]), log_p, 0), axis=1)
+
+
+class Eyes(NamedTuple):
+    """A classifier that has learned."""
+    model:  Classifier
+    params: list
+    stats:  dict
+
+    def features(self, x):
+        """[n, 32] of samples x [n, D], as the data come."""
+        return self.model.features(self.params, self.stats, x)
+
+    def shares(self, x):
+        """The share of each class [classes] among samples x, each taken for the likeliest."""
+        log_p = self.model.log_prob(self.params, self.stats, x)
+        return xp.mean(xp.argmax(log_p, axis=1)[:, None] == xp.arange(log_p.shape[1]), axis=0)
+
+
+def eyes(data, stream=Stream.seed(0), steps=STEPS):
+    """The classifier of the training part of `data`, always the same one for the same stream; None where the data have
+    no labels."""
+    if "y" not in data.train:
+        return None
+    model = Classifier(levels=data.levels)
+    state = model.start(stream("init"), data.train)
+    for state, _ in fit(model, state, model.batches(data.train, stream("batches"), 0), stream("step"), steps):
+        pass
+    return Eyes(model, model.weights(state), state.stats)
