@@ -113,8 +113,7 @@ def windows(x, outputs, kernel, stride, dilation):
 def blocks(part, n, size):
     """As large as memory wants it."""
     step = max(1, block // size)
-    for a in range(0, n, step):
-        part(a, min(a + step, n))
+    return [part(a, min(a + step, n)) for a in range(0, n, step)]
 
 
 OWN = {"polygamma": polygamma, "linalg.cholesky": cholesky, "linalg.solve_triangular": solve_triangular,

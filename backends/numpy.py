@@ -11,6 +11,7 @@
     windows                      a view of what a kernel sees: no copy
 """
 import contextlib
+import contextvars
 import functools
 
 import numpy
@@ -117,18 +118,26 @@ def windows(x, outputs, kernel, stride, dilation):
 
 
 def blocks(part, n, size):
-    """part(a, b) for the blocks a .. b that make up 0 .. n, of things of `size` numbers each: small matrix products,
-    which BLAS does best in one thread."""
-    step = max(1, 4 * block // size)
-    with _blas().limit(limits=1):
-        for a in range(0, n, step):
-            part(a, min(a + step, n))
+    """[part(a, b), ...] for the blocks a .. b that make up 0 .. n, of things of `size` numbers each: small matrix
+    products, which BLAS does best in one thread; so the second half has a thread of its own."""
+    step   = max(1, 4 * block // size)
+    starts = range(0, n, step)
+
+    def run(starts):
+        return [part(a, min(a + step, n)) for a in starts]
+    blas, thread = _threads()
+    with blas.limit(limits=1):
+        if len(starts) < 2:
+            return run(starts)
+        later = thread.submit(contextvars.copy_context().run, run, starts[len(starts) // 2:])
+        return run(starts[:len(starts) // 2]) + later.result()
 
 
 @functools.cache
-def _blas():
+def _threads():
+    import concurrent.futures
     import threadpoolctl
-    return threadpoolctl.ThreadpoolController().select(user_api="blas")
+    return threadpoolctl.ThreadpoolController().select(user_api="blas"), concurrent.futures.ThreadPoolExecutor(1)
 
 
 OWN = {"sum": sum, "linalg.cholesky": cholesky, "linalg.solve_triangular": solve_triangular, "scatter_add": scatter_add,

@@ -105,8 +105,8 @@ def adam_sums(p, g, t, lr, m, v, beta1=0.9, beta2=0.999, eps=1e-8):
 
 def in_place(rule):
     """The rule as a step that updates p and its moments."""
-    def step(p, g, t, lr, *moments):
-        p[:], *new = _as_tuple(rule(p, g, t, lr, *moments))
+    def step(p, g, t, lr, *moments, **decays):
+        p[:], *new = _as_tuple(rule(p, g, t, lr, *moments, **decays))
         for old, moment in zip(moments, new):
             old[:] = moment
     return step
@@ -125,12 +125,12 @@ OPTIMISERS = {
 }
 
 
-def step(name, p, g, t, lr, moments):
+def step(name, p, g, t, lr, moments, **decays):
     """One step of the optimiser `name`, from the gradient g, in blocks that fit the cache: p and the moments are
-    updated, g is only read."""
+    updated, g is only read. The decays of the moments are those of the rule unless told otherwise, beta1=0.5."""
     rule, names = OPTIMISERS[name]
     for a in range(0, p.size, size := backend().block):
-        rule(p[a:a + size], g[a:a + size], t, lr, *(moments[n][a:a + size] for n in names))
+        rule(p[a:a + size], g[a:a + size], t, lr, *(moments[n][a:a + size] for n in names), **decays)
 
 
 def clip(gradient, largest):

@@ -8,9 +8,9 @@ from backends import to_host, xp
 from backends.random import Stream
 from scratch import optim, trees
 from scratch.autodiff import value_and_grad
-from scratch.data import batches
-from scratch.data.checks import check_array
-from scratch.hyper import Choice, Count, Fraction, Levels, NonNegative, Positive, Sizes, check, hyper
+from scratch.data import PARTS, batches
+from scratch.data.checks import check_array, check_labels
+from scratch.hyper import Choice, Count, Fraction, Levels, NonNegative, Positive, Sizes, Whole, check, hyper
 
 
 class State(NamedTuple):
@@ -132,13 +132,30 @@ class Descent(Model):
 @dataclasses.dataclass(frozen=True)
 class Standardised(Descent):
     """A model that works in units of its own: levels are numbers in [-1, 1] there, columns of real numbers have mean 0
-    and deviation 1. stats hold the centre and the scale of the data, [D] each."""
-    levels: int   = hyper(None, Levels, "of the data, where they do not say it themselves")
-    shape:  tuple = hyper((),   Sizes,  "of an example, colours last, where the data do not say it themselves")
+    and deviation 1. It may be told labels. stats hold the centre and the scale of the data, [D] each."""
+    levels:  int   = hyper(None, Levels, "of the data, where they do not say it themselves")
+    shape:   tuple = hyper((),   Sizes,  "of an example, colours last, where the data do not say it themselves")
+    classes: int   = hyper(0,    Whole,  "labels to be told, 0 for none")
 
     def view(self, data, stream):
+        if self.classes:
+            for part in PARTS:
+                check_labels(self.labels(getattr(data, part)), len(getattr(data, part)["x"]), classes=self.classes)
         data = data.with_levels(self.levels) if self.levels else data
         return dataclasses.replace(data, shape=self.shape or data.shape)
+
+    def labels(self, batch):
+        """Those of a batch, None where the model is told none. Raises ValueError where there are none."""
+        if self.classes and "y" not in batch:
+            raise ValueError(f"classes={self.classes}, but the data has no labels; leave classes out, or give labels.")
+        return batch["y"] if self.classes else None
+
+    def drawn_labels(self, stream, n, y=None):
+        """Labels y for n samples, random ones unless given, None where the model is told none. Raises TypeError or
+        ValueError for labels that make no sense."""
+        if not self.classes:
+            return None
+        return stream.integers(0, self.classes, n) if y is None else check_labels(y, n, classes=self.classes)
 
     def units(self, x):
         """{"centre", "scale"} of training data x [N, D], float32. Raises ValueError where the shape is another."""

@@ -27,6 +27,9 @@ FINISH = runs._finish
 SMALL = {"gmm": dict(components=3, starts=1, tol=0.0),
          "vae": dict(hidden=(16,), latent=2, batch_size=64),
          "ae":  dict(hidden=(16,), latent=2, batch_size=64),
+         **dict.fromkeys(("gan", "gan-minimax", "lsgan", "wgan", "wgan-gp"),
+                         dict(hidden=(8,), latent=2, batch_size=64)),
+         "dcgan": dict(hidden=(4, 4), latent=2, batch_size=64),
          "ddpm":     dict(widths=(4,), embedding=4, T=3, batch_size=64),
          "ddpm-mlp": dict(widths=(8,), embedding=4, T=3, batch_size=64)}
 

@@ -3,7 +3,7 @@ import dataclasses
 import math
 
 from backends import xp
-from scratch.data.checks import check_array, check_labels
+from scratch.data.checks import check_array
 from scratch.diffusion import ddim, ddpm
 from scratch.diffusion.schedules import SCHEDULES, schedule
 from scratch.hyper import Choice, Count, Fraction, NonNegative, Positive, Share, Sizes, Whole, check, hyper
@@ -35,12 +35,12 @@ class DDPM(Standardised):
     centre and the scale [D] of the data, and the schedule. Raises ValueError for hyper-parameters and data that do not
     go together.
     """
-    lr:         float = hyper(2e-3,         Positive,                 "learning rate")
+    lr:         float = hyper(5e-3,         Positive,                 "learning rate")
     clip:       float = hyper(1.0,          NonNegative,              "largest norm of the gradient; 0 for no limit")
     ema:        float = hyper(0.998,        Fraction,                 "decay of the average of the weights that is "
                                                                       "used after training; 0 for the weights")
     net:        str   = hyper("unet",       Choice(NETS),             "what guesses")
-    widths:     tuple = hyper((16, 32, 32), Sizes,                    "channels of the U-Net from fine to coarse, or "
+    widths:     tuple = hyper((16, 16, 32), Sizes,                    "channels of the U-Net from fine to coarse, or "
                                                                       "hidden sizes of the fully connected net")
     embedding:  int   = hyper(32,           Count,                    "numbers that tell the net step and label, even")
     T:          int   = hyper(100,          Count,                    "steps of the chain")
@@ -49,7 +49,6 @@ class DDPM(Standardised):
     variance:   str   = hyper("beta",       Choice(("beta", "clipped", "learned")),
                               "of a step back: beta, the posterior's (clipped at the first step), or learned")
     vlb:        float = hyper(1e-3,         NonNegative,              "weight of the bound that learns the variance")
-    classes:    int   = hyper(0,            Whole,                    "labels to be told, 0 for none")
     unlabelled: float = hyper(0.1,          Fraction,                 "share of the labels left out in training")
     guidance:   float = hyper(0.0,          NonNegative,              "how much more than its due a label counts when "
                                                                       "sampling", sampling=True)
@@ -119,7 +118,7 @@ class DDPM(Standardised):
         x0, s = self.seen(batch["x"], stats), stats["schedule"]
         t     = stream("t").integers(1, self.T + 1, len(x0))
         eps   = stream("eps").normal(x0.shape, x0.dtype)
-        y     = self._labels(batch)
+        y     = self.labels(batch)
         if self.classes:
             y = xp.where(stream("unlabelled").uniform(len(x0)) < self.unlabelled, self.classes, y)
         eps_theta = self.noise(params, stats, y)
@@ -133,7 +132,7 @@ class DDPM(Standardised):
         """Of each example [B]: L_simple, a mean over a few random steps; for draws > 1 the bound on its log-likelihood
         in nats too, of which every step takes one draw of noise. Raises ValueError for data of another shape."""
         x0 = check_array(batch["x"], "x", (None, len(stats["centre"])), keep_integers=True)
-        x0, s, y  = self.seen(x0, stats), stats["schedule"], self._labels(batch)
+        x0, s, y  = self.seen(x0, stats), stats["schedule"], self.labels(batch)
         eps_theta = self.noise(params, stats, y)
         found     = {"L_simple": 0}
         for i in range(PASSES):
@@ -146,18 +145,12 @@ class DDPM(Standardised):
             found["ELBO"] = -ddpm.bound(self.back(stats, eps_theta), x0, eps, s, self.levels) - units
         return found
 
-    def _labels(self, batch):
-        if self.classes and "y" not in batch:
-            raise ValueError(f"classes={self.classes}, but the data has no labels; leave classes out, or give labels.")
-        return batch["y"] if self.classes else None
-
     def sample(self, params, stats, stream, n, y=None, seen=lambda xt: None):
         """n examples [n, D], in the units of the data: of the labels y [n] where it is told any, random ones unless
         given. seen(xt) is called with each x_t on the way. Raises TypeError or ValueError for labels that make no
         sense."""
         D, dtype, s = len(stats["centre"]), stats["centre"].dtype, stats["schedule"]
-        if self.classes:
-            y = stream("y").integers(0, self.classes, n) if y is None else check_labels(y, n, classes=self.classes)
+        y         = self.drawn_labels(stream("y"), n, y)
         eps_theta = self.noise(params, stats, y, self.guidance)
 
         def watched(xt, t):

@@ -179,7 +179,7 @@ def ddpm_torch():
     from torch import nn
     from torch.nn import functional as F
     from scratch.diffusion import SCHEDULES, schedule
-    E, widths = 32, (16, 32, 32)
+    E, widths = 32, (16, 16, 32)
 
     class Residual(nn.Module):
         def __init__(self, C, M):

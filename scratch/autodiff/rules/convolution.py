@@ -56,11 +56,11 @@ def _conv_weights(x, g, how, kernel):
     """sum_{b,o} x[b, i, c] g[b, o, m]: [k..., C, M]."""
     stride, dilation, padding = how
     v = xp.windows(_padded(x, padding), g.shape[1:-1], kernel, stride, dilation)
-    W = xp.zeros((math.prod(kernel) * x.shape[-1], g.shape[-1]), dtype=x.dtype)                # [k C, M]
+    K = math.prod(kernel) * x.shape[-1]
 
     def part(a, b):
-        W[:] += xp.reshape(v[a:b], (-1, len(W))).T @ xp.reshape(g[a:b], (-1, g.shape[-1]))
-    backend().blocks(part, len(x), math.prod(v.shape[1:]))
+        return xp.reshape(v[a:b], (-1, K)).T @ xp.reshape(g[a:b], (-1, g.shape[-1]))
+    W = sum(backend().blocks(part, len(x), math.prod(v.shape[1:])), xp.zeros((K, g.shape[-1]), dtype=x.dtype))
     return xp.reshape(W, (*kernel, x.shape[-1], g.shape[-1]))
 
 
