@@ -36,6 +36,7 @@ class Model:
     """
     criterion = "log-likelihood"        # what the validation split chooses by
     higher    = True                    # is it a log-likelihood, in nats, or an error, of which less is better?
+    last      = False                   # is the last state used, whatever the validation says?
 
     def view(self, data, stream):
         """The data as this model learns it."""

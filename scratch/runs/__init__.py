@@ -254,7 +254,8 @@ def _train(opened, show):
                     score = held_out(opened, stream=ours, parts=["valid"])["valid"][model.criterion][0]
                     line["validation"] = score if math.isfinite(score) else None
                     best = about["best"]["score"]
-                    if math.isfinite(score) and (best is None or (score > best if model.higher else score < best)):
+                    better = best is None or model.last or (score > best if model.higher else score < best)
+                    if math.isfinite(score) and better:
                         about = about | {"best": {"step": state.step, "score": score}}
                 log.write(json.dumps(line) + "\n")
                 if regular or caught:

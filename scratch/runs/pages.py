@@ -67,7 +67,8 @@ def report(opened, results):
     _write(opened.folder / "report.html", title,
            f"<h1>{_e(title)}</h1><p class=soft>{_e(entry.paper)}</p>",
            f"<p>It learned {config['examples'][0]} examples of {shape} {kind}{levels}, in "
-           f"{last} steps. Shown is its best state by the validation split: step {opened.state.step} of {last}.</p>",
+           f"{last} steps. Shown is its {'last state' if opened.model.last else 'best state by the validation split'}: "
+           f"step {opened.state.step} of {last}.</p>",
            _headline(opened, results), _pictures(opened), _judged(opened, results), _learning(opened, results, lines),
            _figures(opened, results),
            "<h2>What it rests on</h2><p>Its mathematics is executed: each line of its derivations is compared with the "
@@ -230,8 +231,9 @@ def _learning(opened, results, lines):
     note    = ("Dotted: the chosen step. The first twentieth of the steps may lie beyond the scale."
                + f" A point of a training curve is the mean of {window} steps." * (window > 1)
                + " Validation is that of the averaged weights." * bool(opened.config["hyper"].get("ema")))
-    after   = ""
-    if len(valid) and chosen in valid[0]:
+    after   = ("In a game neither loss says who has learned, and the Fréchet distance knows means and covariances alone: "
+               "so the last state is shown, not the one whose validation was best.") * opened.model.last
+    if len(valid) and chosen in valid[0] and not after:
         (last, end), best = valid[:, -1], valid[1][valid[0] == chosen][0]
         error = results["valid"][criterion][1]
         why   = "it began to learn its examples by heart (overfitting)" if abs(best - end) > error else \
