@@ -169,7 +169,8 @@ def test_what_is_sampled_judged_and_shown_is_the_best_state(overfitted, monkeypa
     draw = lambda opened: opened.model.sample(*opened.weights, Stream.seed(0), 9)
     assert np.array_equal(runs.sample(folder, 9), draw(best)) and not np.array_equal(draw(best), draw(last))
     stream = best.stream("test")
-    assert runs.evaluate(folder, x, draws=2) == runs.held_out(best, 2, stream) != runs.held_out(last, 2, stream)
+    judged = [runs.held_out(opened, 2, stream) | runs.judged(opened) for opened in (best, last)]
+    assert runs.evaluate(folder, x, draws=2) == judged[0] != judged[1]
     monkeypatch.setattr("scratch.runs.pages.report", lambda opened, results: shown.append((opened, results)))
     shown = []
     FINISH(last)

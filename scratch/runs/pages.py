@@ -231,8 +231,8 @@ def _learning(opened, results, lines):
     note    = ("Dotted: the chosen step. The first twentieth of the steps may lie beyond the scale."
                + f" A point of a training curve is the mean of {window} steps." * (window > 1)
                + " Validation is that of the averaged weights." * bool(opened.config["hyper"].get("ema")))
-    after   = ("In a game neither loss says who has learned, and the Fréchet distance knows means and covariances alone: "
-               "so the last state is shown, not the one whose validation was best.") * opened.model.last
+    after   = ("In a game no loss says who has learned, and the Fréchet distance knows means and covariances alone: "
+               "so the last state is shown, not that of the best validation.") * opened.model.last
     if len(valid) and chosen in valid[0] and not after:
         (last, end), best = valid[:, -1], valid[1][valid[0] == chosen][0]
         error = results["valid"][criterion][1]
