@@ -471,6 +471,14 @@ def test_pictures_lead_from_one_code_to_another_in_one_class(model):
         assert np.allclose(x[column::8], (model.generate(weights, state.stats, z, y) + 1) / 2, rtol=1e-4, atol=1e-5)
 
 
+@over({name: model for name, model in GANS.items() if model.levels})
+def test_what_ink_adds_to_a_code_adds_ink_to_its_sample(model):
+    state = begin(model)
+    x     = model.pictures(model.weights(state), state.stats, {}, SEED)["arithmetic"]
+    few, more = x[:, 0].mean(1), x[:, 1].mean(1)
+    assert x.shape == (32, 2, D) and np.mean(more > few) > 0.8 and more.mean() > few.mean()
+
+
 def test_samples_fill_no_more_dimensions_than_the_code_has():
     """Where the code has fewer than x there is no density: the generator's derivative has the rank of the code."""
     for model in (GANS["nonsaturating"], GANS["convolutional"]):

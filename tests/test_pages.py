@@ -22,11 +22,13 @@ TINY   = dict(steps=20, every=10)
 NET    = dict(TINY, hidden=(8,), latent=2)
 EM     = dict(TINY, components=3, starts=1)
 TEXT   = "to <b>be</b> or not & that is it\n" * 60
-ALL    = {"samples.png", "data.png", "reconstructions.png", "means.png", "latent.png"}
+DRAWN  = {"samples.png", "data.png", "neighbours.png"}
+ALL    = DRAWN | {"reconstructions.png", "means.png", "latent.png"}
+SMALL  = dict(TINY, widths=(8,), embedding=4, T=3)
 
 #           model, hyper-parameters, data, its pictures
 RUNS = {
-    "gmm":      ("gmm", EM, "few", {"samples.png", "data.png", "components.png"}),
+    "gmm":      ("gmm", EM, "few", DRAWN | {"components.png"}),
     "vae":      ("vae", NET, "digits", ALL),
     "few":      ("vae", NET, "few", ALL),
     "bits":     ("vae", dict(NET, decoder="bernoulli"), "few", ALL),
@@ -38,6 +40,11 @@ RUNS = {
     "constant": ("gmm", EM, RANDOM.normal(size=(60, 2)) * [1, 0], {"samples.svg"}),
     "bars":     ("vae", dict(NET, decoder="bernoulli"), "bars", ALL),
     "colours":  ("vae", NET, RANDOM.integers(0, 256, (40, 5, 6, 3)).astype("uint8"), ALL),
+    "gan":      ("gan", dict(TINY, hidden=(8,)), "ring", {"samples.svg"}),
+    "dcgan":    ("dcgan", dict(TINY, hidden=(4, 4), latent=3), "digits",
+                 DRAWN | {"interpolation.png", "arithmetic.png"}),
+    "ddpm":     ("ddpm", SMALL, "digits", DRAWN | {"chain.png", "reverse.png"}),
+    "ddpm-mlp": ("ddpm-mlp", SMALL, "ring", {"samples.svg", "reverse.png"}),
     "text":     ("gmm", dict(EM, floor=0.01), "text", {"samples.txt", "data.txt"}),
 }
 

@@ -8,7 +8,7 @@ from scratch.autodiff import value_and_grad
 from scratch.gans.nets import NETS
 from scratch.gans.objectives import OBJECTIVES, gradient_penalty
 from scratch.hyper import Choice, Count, Fraction, NonNegative, Positive, Sizes, Whole, hyper
-from scratch.metrics.codes import slerp
+from scratch.metrics.codes import arithmetic, slerp
 from scratch.nets import ACTIVATIONS
 from scratch.nets.normalisation import running
 from scratch.train import Standardised
@@ -163,8 +163,16 @@ class GAN(Standardised):
         return self.as_data(self.generate(params, stats, z, y), stats)
 
     def pictures(self, params, stats, batch, stream):
-        """Images in [0, 1] on eight ways between codes, a row each; each of one class."""
+        """Images in [0, 1]: eight ways between codes, a row each; and samples, each above what it becomes when the mean
+        code of samples with much ink, less that of samples with little, is added to its own. Of a class each."""
         a, b = (self.codes(stream(end), stats, 8)[:, None] for end in "ab")
-        t    = (xp.arange(8, dtype=a.dtype) / 7)[:, None]
-        z    = xp.reshape(slerp(a, b, t), (64, -1))
-        return {"interpolation": self.shown(self.generate(params, stats, z, xp.arange(64) // 8 % max(self.classes, 1)))}
+        way  = slerp(a, b, (xp.arange(8, dtype=a.dtype) / 7)[:, None])
+        z    = self.codes(stream("z"), stats, 512)
+        y    = self.drawn_labels(stream("y"), 512)
+        draw = lambda z, y: self.shown(self.generate(params, stats, z, y))
+        ink  = xp.argsort(xp.mean(draw(z, y), axis=1))
+        few  = ink[64:96]
+        more = arithmetic(xp.mean(z[ink[-64:]], axis=0), xp.mean(z[ink[:64]], axis=0), z[few])
+        told = y if y is None else y[few]
+        return {"interpolation": draw(xp.reshape(way, (64, -1)), xp.arange(64) // 8 % max(self.classes, 1)),
+                "arithmetic":    xp.stack([draw(z[few], told), draw(more, told)], axis=1)}

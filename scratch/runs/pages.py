@@ -39,8 +39,9 @@ CAPTIONS = {
     "components":       "The means of the components.",
     "means":            "Means of p(x | z) for codes z of the prior: samples without the noise of single pixels.",
     "latent":           "The plane of codes: the mean for each of 20 x 20 quantiles of the prior.",
-    "interpolation":    "Straight ways between two codes each, from left to right.",
-    "arithmetic":       "Of codes a, b, c and a - b + c, a column each.",
+    "interpolation":    "From one code to another, a row each, along the sphere near which codes lie.",
+    "arithmetic":       "Arithmetic of codes: samples, and below each what it becomes when the mean code of samples "
+                        "with much ink is added and that of samples with little taken away.",
     "neighbours":       "Samples, and below each the training example that is nearest to it: is it a copy?",
     "chain":            "From noise to data: x_T on the left, x_0 on the right.",
     "reverse":          "The reverse chain, from x_T to x_0.",
@@ -286,8 +287,8 @@ def _pictures(opened):
 
 
 def _evenly(states, n):
-    """n of the states, from the first to the last."""
-    return states[numpy.linspace(0, len(states) - 1, min(n, len(states))).astype(int)]
+    """n of the states, from the first to the last; where there are fewer, some of them again."""
+    return states[numpy.linspace(0, len(states) - 1, n).astype(int)]
 
 
 # ---- several runs ----------------------------------------------------------------------------------------------------
