@@ -5,6 +5,7 @@ import math
 import numpy
 
 from backends import find as _find
+from backends import numpy as _numpy
 from backends.numpy import SPECIAL, is_basic
 
 name  = "cupy"
@@ -104,10 +105,7 @@ def philox(key, start, n):
 
 def windows(x, outputs, kernel, stride, dilation):
     import cupy
-    batch, *steps, channel = x.strides
-    return cupy.lib.stride_tricks.as_strided(
-        x, (len(x), *outputs, *kernel, x.shape[-1]),
-        (batch, *(n * s for n, s in zip(steps, stride)), *(n * d for n, d in zip(steps, dilation)), channel))
+    return _numpy.windows(x, outputs, kernel, stride, dilation, cupy)
 
 
 def blocks(part, n, size):

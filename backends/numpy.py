@@ -13,6 +13,8 @@
 import contextlib
 import contextvars
 import functools
+import os
+import threading
 
 import numpy
 
@@ -109,10 +111,10 @@ def philox(key, start, n):
     return raw.random_raw(start % 4 + n)[start % 4:]
 
 
-def windows(x, outputs, kernel, stride, dilation):
+def windows(x, outputs, kernel, stride, dilation, library=numpy):
     """x[b, o s + k d, c] as a view [B, outputs..., kernel..., C] of x [B, n..., C]."""
     batch, *steps, channel = x.strides
-    return numpy.lib.stride_tricks.as_strided(
+    return library.lib.stride_tricks.as_strided(
         x, (len(x), *outputs, *kernel, x.shape[-1]),
         (batch, *(n * s for n, s in zip(steps, stride)), *(n * d for n, d in zip(steps, dilation)), channel))
 
@@ -125,8 +127,8 @@ def blocks(part, n, size):
 
     def run(starts):
         return [part(a, min(a + step, n)) for a in starts]
-    blas, thread = _threads()
-    with blas.limit(limits=1):
+    blas, thread, lock = _threads()
+    with lock, blas.limit(limits=1):
         if len(starts) < 2:
             return run(starts)
         later = thread.submit(contextvars.copy_context().run, run, starts[len(starts) // 2:])
@@ -135,9 +137,14 @@ def blocks(part, n, size):
 
 @functools.cache
 def _threads():
+    """BLAS, whose number of threads is one for the whole process; a thread; and a lock, so that one call at a time has
+    them. A fork has none of them and makes its own."""
     import concurrent.futures
     import threadpoolctl
-    return threadpoolctl.ThreadpoolController().select(user_api="blas"), concurrent.futures.ThreadPoolExecutor(1)
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_threads.cache_clear)
+    return (threadpoolctl.ThreadpoolController().select(user_api="blas"), concurrent.futures.ThreadPoolExecutor(1),
+            threading.Lock())
 
 
 OWN = {"sum": sum, "linalg.cholesky": cholesky, "linalg.solve_triangular": solve_triangular, "scatter_add": scatter_add,

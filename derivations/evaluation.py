@@ -55,6 +55,9 @@ def fid_of_moments(mu_r, mu_g, S_r, S_g, root): return sum((mu_r - mu_g)**2) + t
 @fid("=", r"\operatorname{frechetdistance}(x, y)", by="the function that is called, on the points", tol=digits, covers="fid fid-is-squared-w2")
 def fid_called(x, y): return metrics.frechet_distance(x, y)
 
+@fid("=", r"\operatorname{byrows}(x, y)", by="the same from products of rows: the singular values of A B' are those of the root", tol=digits)
+def fid_by_rows(x, y): return metrics.samples.by_rows(x, y)
+
 @fid(">=", r"0", by="a sum of squares, 0 for the same points in any order", tight=dict(y=lambda x: x[::-1]), covers="fid-lower-is-closer")
 def never_negative(): return 0.0
 

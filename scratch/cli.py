@@ -107,7 +107,7 @@ def parser():
     p = _on_run(commands, "evaluate", evaluate, "judge what a run learned on the data it was held from, or on others")
     p.add_argument("--data",  metavar="NAME|PATH", default=argparse.SUPPRESS, help="other data, of the same shape")
     p.add_argument("--draws", metavar="K", default=100, type=int,
-                   help="importance samples of an example, for models with such a bound; 100 unless told otherwise")
+                   help="draws of an example for a bound: of codes, or of steps of a chain; 100 unless told otherwise")
     p = _on_run(commands, "report", report, "write the report of a run again, or one that shows several side by side",
                 many=True)
     p.add_argument("--out", metavar="FILE", default=argparse.SUPPRESS,

@@ -10,6 +10,7 @@ from scratch import optim, trees
 from scratch.autodiff import value_and_grad
 from scratch.data import PARTS, batches
 from scratch.data.checks import check_array, check_labels
+from scratch.data.levels import one_hot, units
 from scratch.hyper import Choice, Count, Fraction, Levels, NonNegative, Positive, Sizes, Whole, check, hyper
 
 
@@ -112,16 +113,22 @@ class Descent(Model):
         """One step of the optimiser; metrics: the loss before it, and its terms."""
         def loss(params):
             return self.loss(params, state.stats, batch, stream)
-        (value, (stats, terms)), gradient = value_and_grad(loss, has_aux=True)(state.params)
-        if self.clip:
-            gradient = optim.clip(gradient, self.clip)
         step, (flat, layout) = state.step + 1, state.flat
-        for a, b, g in layout.parts(gradient):
-            moments = {name: moment[a:b] for name, moment in state.moments.items()}
-            optim.step(self.optimiser, flat[a:b], g, step, self.lr, moments)
+        value, (stats, terms) = self.descend(loss, state.params, flat, state.moments, step)
         if self.ema:
             optim.averaged(state.moments["average"], flat, step, self.ema)
         return state._replace(step=step, params=layout.views(flat), stats=stats), {"loss": value, **terms}
+
+    def descend(self, loss, params, flat, moments, t, **decays):
+        """Step t of the optimiser down loss(params) -> value, aux, of params that lie in `flat`, in place; gives value
+        and aux, of before it."""
+        found, gradient = value_and_grad(loss, has_aux=True)(params)
+        if self.clip:
+            gradient = optim.clip(gradient, self.clip)
+        for a, b, g in optim.Layout.of(gradient).parts(gradient):
+            parts = {name: moment[a:b] for name, moment in moments.items()}
+            optim.step(self.optimiser, flat[a:b], g, t, self.lr, parts, **decays)
+        return found
 
     def probe(self, state):
         return xp.dot(state.flat[0], state.flat[0]), {"params": state.params}
@@ -133,16 +140,22 @@ class Descent(Model):
 @dataclasses.dataclass(frozen=True)
 class Standardised(Descent):
     """A model that works in units of its own: levels are numbers in [-1, 1] there, columns of real numbers have mean 0
-    and deviation 1. It may be told labels. stats hold the centre and the scale of the data, [D] each."""
+    and deviation 1. It may be told labels. stats hold the centre and the scale of the data, [D] each, and of labels the
+    log shares [classes]."""
     levels:  int   = hyper(None, Levels, "of the data, where they do not say it themselves")
     shape:   tuple = hyper((),   Sizes,  "of an example, colours last, where the data do not say it themselves")
     classes: int   = hyper(0,    Whole,  "labels to be told, 0 for none")
 
     def view(self, data, stream):
-        if self.classes:
-            for part in PARTS:
-                check_labels(self.labels(getattr(data, part)), len(getattr(data, part)["x"]), classes=self.classes)
         data = data.with_levels(self.levels) if self.levels else data
+        if self.classes:
+            parts = {part: getattr(data, part) for part in PARTS}
+            data  = dataclasses.replace(data, **{part: d | {"y": check_labels(self.labels(d), len(d["x"]),
+                                                                              classes=self.classes)}
+                                                 for part, d in parts.items()})
+            if missing := set(range(self.classes)) - set(to_host(data.train["y"]).tolist()):
+                raise ValueError(f"classes={self.classes}, but no training example has the label {min(missing)}; "
+                                 "expected some of each.")
         return dataclasses.replace(data, shape=self.shape or data.shape)
 
     def labels(self, batch):
@@ -151,28 +164,31 @@ class Standardised(Descent):
             raise ValueError(f"classes={self.classes}, but the data has no labels; leave classes out, or give labels.")
         return batch["y"] if self.classes else None
 
-    def drawn_labels(self, stream, n, y=None):
-        """Labels y for n samples, random ones unless given, None where the model is told none. Raises TypeError or
-        ValueError for labels that make no sense."""
+    def drawn_labels(self, stream, stats, n, y=None):
+        """Labels y for n samples, unless given as frequent as in the data, None where the model is told none. Raises
+        TypeError or ValueError for labels that make no sense."""
         if not self.classes:
             return None
-        return stream.integers(0, self.classes, n) if y is None else check_labels(y, n, classes=self.classes)
+        return stream.categorical(stats["shares"], (n,)) if y is None else check_labels(y, n, classes=self.classes)
 
-    def units(self, x):
-        """{"centre", "scale"} of training data x [N, D], float32. Raises ValueError where the shape is another."""
+    def units(self, example):
+        """The stats of training data. Raises ValueError where their shape is another."""
+        x, shares = example["x"], {}
+        if self.classes:
+            count  = xp.sum(one_hot(example.get("y", xp.zeros(0, dtype="int64")), self.classes), axis=0)
+            shares = {"shares": xp.where(count > 0, xp.log(xp.maximum(count, 1)), -math.inf)}
         if self.shape and math.prod(self.shape) != x.shape[1]:
             raise ValueError(f"shape={self.shape} has {math.prod(self.shape)} numbers, but examples have {x.shape[1]}; "
                              "expected as many.")
         if self.levels:
             half = xp.full(x.shape[1], (self.levels - 1) / 2, dtype="float32")
-            return {"centre": half, "scale": half}
-        x      = x.astype("float32")
-        spread = xp.std(x, axis=0)
-        return {"centre": xp.mean(x, axis=0), "scale": xp.where(spread > 0, spread, 1)}
+            return {"centre": half, "scale": half, **shares}
+        centre, scale = units(x)
+        return {"centre": centre, "scale": scale, **shares}
 
     def seen(self, x, stats):
         """x in the model's units, in the precision of stats."""
-        return (x.astype(stats["centre"].dtype) - stats["centre"]) / stats["scale"]
+        return (x - stats["centre"]).astype(stats["centre"].dtype) / stats["scale"]
 
     def as_data(self, x, stats):
         """x of the model's units as data: whole levels, or real numbers."""

@@ -197,7 +197,6 @@ TABLE = [
 
     Row("diffusion.ddpm.at",             [steps(B), real(B, 2)], lambda t, x: ddpm.at(s().abar, t, x), "example",
         smooth=False),
-    Row("diffusion.ddpm.per_sample",     [real(B, 2, 3)], None, "example"),
     Row("diffusion.ddpm.q_sample",       [real(B, 2), steps(B), real(B, 2)], with_s(ddpm.q_sample), "example"),
     Row("diffusion.ddpm.x0_from_eps",    [real(B, 2), steps(B), real(B, 2)], with_s(ddpm.x0_from_eps), "example"),
     Row("diffusion.ddpm.q_posterior",    [real(B, 2), real(B, 2), steps(B)], with_s(ddpm.q_posterior), "example"),

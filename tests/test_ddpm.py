@@ -44,7 +44,7 @@ def loss(model, params, stats, batch, stream=SEED):
 
 class Draws(Rows):
     def __call__(self, name):
-        return Draws(self.stream(name), self.rows)
+        return self.stream(name) if name == "steps" else Draws(self.stream(name), self.rows)
 
     def integers(self, low, high, shape):
         return self.stream.integers(low, high, N)[self.rows]
@@ -123,7 +123,7 @@ def test_what_says_nothing_is_the_exact_model_of_standard_normals():
     params, stats = model.init(SEED, {"x": x})
     params = trees.map(lambda a: 0.0 * a.astype("float64"), params)
     stats |= {"centre": np.zeros(8), "scale": np.ones(8)}
-    each   = model.evaluate(params, stats, {"x": x}, SEED, draws=2)["ELBO"]
+    each   = model.evaluate(params, stats, {"x": x}, SEED, draws=10)["ELBO"]
     truth  = -np.sum(x[0]**2) / 2 - 4 * math.log(2 * math.pi)
     assert abs(each.mean() - truth) < 5 * each.std() / 100 and each.std() > 0.1
     drawn  = model.sample(params, stats, SEED, 10**4)
@@ -144,8 +144,8 @@ def test_in_other_units_the_bound_is_that_of_the_density_of_the_data():
 def test_each_example_is_judged_alike_whatever_is_beside_it(model):
     params, stats = begin(model)
     batch = example(model)
-    found = model.evaluate(params, stats, batch, Draws(SEED, list(range(N))), draws=2)
-    alone = model.evaluate(params, stats, {k: a[3:4] for k, a in batch.items()}, Draws(SEED, [3]), draws=2)
+    found = model.evaluate(params, stats, batch, Draws(SEED, list(range(N))), draws=4)
+    alone = model.evaluate(params, stats, {k: a[3:4] for k, a in batch.items()}, Draws(SEED, [3]), draws=4)
     assert set(found) == {"L_simple", "ELBO"} and all(v.shape == (N,) and np.isfinite(v).all() for v in found.values())
     assert all(math.isclose(alone[name][0], found[name][3], rel_tol=1e-9) for name in found)
 
@@ -154,8 +154,8 @@ def test_each_example_is_judged_alike_whatever_is_beside_it(model):
 def test_the_sampler_that_leaves_out_no_step_and_no_noise_is_the_chain():
     for model in (MODELS["unet-v"], MODELS["mlp-eps"]):
         params, stats = begin(model)
-        chain, ddim = (dataclasses.replace(model, levels=None, variance="clipped", sampled=sampled, eta=1.0)
-                       for sampled in (0, 4))
+        chain, ddim = (dataclasses.replace(model, levels=None, variance="clipped", sampled=sampled, eta=eta)
+                       for sampled, eta in ((0, 0.0), (4, 1.0)))
         a, b = (each.sample(params, stats, SEED, 5) for each in (chain, ddim))
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-9)
         fewer = dataclasses.replace(ddim, sampled=2)
@@ -198,5 +198,55 @@ def test_what_does_not_fit_together_is_refused():
         DDPM(**SMALL).init(SEED, {"x": np.ones((3, 9))})
     with pytest.raises(ValueError, match=r"has no labels"):
         DDPM(**SMALL, classes=3).loss(*begin(MODELS["labelled"]), {"x": example(MODELS["labelled"])["x"]}, SEED)
-    with pytest.raises(ValueError, match="T=4, so sampled=5"):
-        DDPM(**SMALL, sampled=5)
+    for how, words in ((dict(sampled=5), "T=4, so sampled=5"), (dict(eta=0.5), "eta=0.5 is of the sampler"),
+                       (dict(guidance=1.0), "guidance=1.0 wants labels"), (dict(embedding=3), "embedding=3 is odd")):
+        with pytest.raises(ValueError, match=words):
+            DDPM(**{**SMALL, **how})
+    for how, words in ((dict(widths=(8, 8, 8)), "expected sides that are multiples of 4"),
+                       (dict(widths=()), "widths="), (dict(widths=(6,)), "multiples of 4, the groups")):
+        with pytest.raises(ValueError, match=words):
+            DDPM(**{**SMALL, **how}).init(SEED, example(DDPM(**SMALL)))
+
+
+def test_what_it_says_of_the_variance_is_from_minus_1_to_1_and_learned_between_the_two():
+    """A net that says -1 means the posterior's variance, 0 the geometric mean, 1 beta."""
+    model = MODELS["learned"]
+    params, stats = begin(model)
+    s = stats["schedule"]
+    x = SEED("x").normal((3, 8), "float64")
+    for said, want in ((-1, ddpm.clipped(s)), (0, np.sqrt(ddpm.clipped(s) * s.beta)), (1, s.beta)):
+        object.__setattr__(model, "said", lambda params, x, t, y: [0 * x, 0 * x + said])
+        try:
+            _, sigma2 = model.back(stats, model.noise(params, stats, None))(x, 3)
+        finally:
+            object.__delattr__(model, "said")
+        np.testing.assert_allclose(sigma2, want[2], rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["mlp-eps", "learned", "labelled", "reals"])
+def test_an_example_is_judged_by_its_mean_loss_over_steps_and_by_the_bound_of_its_levels(name):
+    model = MODELS[name]
+    params, stats = begin(model)
+    batch = example(model)
+    x0, s = model.seen(batch["x"], stats), stats["schedule"]
+    eps_theta = model.noise(params, stats, batch["y"])
+    found = dataclasses.replace(model, guidance=3.0 * bool(model.classes)).evaluate(params, stats, batch, SEED, draws=4)
+    each = []
+    for i in range(8):
+        t, eps = SEED("t")(i).integers(1, 5, len(x0)), SEED("eps")(i).normal(x0.shape, "float64")
+        each.append(np.sum((eps - eps_theta(ddpm.q_sample(x0, t, eps, s), t)[0])**2, axis=1))
+    np.testing.assert_allclose(found["L_simple"], np.mean(each, axis=0), rtol=1e-12)
+    noise = lambda t: SEED("bound")(t).normal(x0.shape, "float64")
+    bound = ddpm.bound(model.back(stats, eps_theta), x0, noise, s, model.levels)
+    np.testing.assert_allclose(found["ELBO"], -bound - (0 if model.levels else np.sum(np.log(stats["scale"]))),
+                               rtol=1e-12)
+    assert set(model.evaluate(params, stats, batch, SEED)) == {"L_simple"}
+
+
+def test_guidance_moves_the_noise_and_leaves_the_variance_that_the_label_has():
+    model = dataclasses.replace(MODELS["labelled"], variance="learned")
+    params, stats = begin(model)
+    x, y = SEED("x").normal((4, 8), "float64"), np.array([0, 1, 2, 0])
+    (eps, v), (guided, v_guided) = (model.noise(params, stats, y, w)(x, 2) for w in (0, 2.0))
+    assert np.array_equal(v, v_guided) and not np.allclose(eps, guided)
+    assert not np.allclose(v, model.noise(params, stats, 0 * y + 3)(x, 2)[1])

@@ -11,7 +11,7 @@ from backends.random import Stream
 from scratch.autodiff import value_and_grad
 from scratch.data import TOYS, Data, dequantise, load
 from scratch.metrics import (Classifier, arithmetic, copying, coverage, eyes, frechet_distance, judge, lerp, modes_of,
-                             nearest, samples, slerp)
+                             nearest, pixels, samples, slerp)
 from scratch.runs.references import references
 
 SEED   = Stream.seed(0)("test_metrics")
@@ -40,7 +40,7 @@ def white(n, D, name=0):
 @pytest.mark.parametrize("scale", [1e-8, 1, 1e8])
 def test_a_set_is_at_no_distance_from_itself_in_any_order(n, D, scale):
     x = scale * (points(n, D) + 3)
-    assert 0 <= frechet_distance(x, x[::-1]) <= 1e-14 * np.trace(samples.moments(x)[1])
+    assert 0 <= frechet_distance(x, x[::-1]) <= 1e-14 * np.sum(samples.moments(x)[1]**2)
 
 
 @pytest.mark.parametrize("n, D, rtol", [(60, 5, 1e-12), (6, 9, 1e-7)])          # a root of what is 0 is some 1e-8
@@ -359,3 +359,28 @@ def test_a_step_of_the_classifier_waits_for_nothing():
 def test_what_makes_no_sense_is_refused_in_a_sentence(f, sentence):
     with pytest.raises(ValueError, match=sentence):
         f()
+
+
+# ---- the figures, one by one -----------------------------------------------------------------------------------------
+def test_pixels_are_from_0_to_1_and_real_numbers_stay():
+    k, x = np.array([[0, 4, 16]], "uint8"), points(2, 3)
+    assert np.array_equal(pixels(k, 17), [[0, 0.25, 1]]) and pixels(x, None) is x
+    assert np.array_equal(pixels((k + 0.9) / 17, 17), pixels(k, 17))
+
+
+def test_each_figure_is_its_definition():
+    data, seen = DIGITS(), EYES()
+    x, test, train = data.valid["x"][:100] // 2, data.test["x"], data.train["x"]
+    log_p = seen.model.log_prob(seen.params, seen.stats, x)
+    assert judge(x, data, seen) == {
+        "Fréchet distance":              float(frechet_distance(x / 16, test / 16)),
+        "distance to the training data": float(copying(x / 16, test / 16, train / 16)),
+        "Fréchet distance of features":  float(frechet_distance(seen.features(x), seen.features(test))),
+        "least class share":             float(np.bincount(log_p.argmax(1), minlength=10).min() / 100)}
+
+
+def test_one_sample_in_twenty_covers_a_mode_and_fewer_do_not():
+    modes, radius = modes_of("ring")
+    x = np.repeat(modes[:4], [50, 5, 4, 41], axis=0)
+    found = judge(x, load("ring", SEED), modes=(modes, radius))
+    assert found["modes covered"] == 3 and found["share near a mode"] == 1

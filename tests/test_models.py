@@ -17,6 +17,7 @@ from scratch.gans import GAN
 from scratch.mixtures import GaussianMixture
 from scratch.models import MODELS
 from scratch.optim import Layout
+from scratch.runs import config as configs
 from scratch.train import fit
 
 SEED      = Stream.seed(0)("test_models")
@@ -770,3 +771,25 @@ def test_the_denoising_one_sees_noise_of_its_strength(strength):
     noise = strength * SEED("noise").normal(seen.shape, "float64")
     want  = plain.denoising_error(seen, noise, *model.net(params, stats))
     assert math.isclose(loss(model, params, stats, x, SEED)[1]["error"], want, rel_tol=1e-13)
+
+
+# ---- the rows of the table -------------------------------------------------------------------------------------------
+ROWS = {
+    "gan":         dict(objective="nonsaturating", net="mlp", penalty=0, clip_weights=0, k=1),
+    "gan-minimax": dict(objective="minimax", net="mlp", penalty=0, clip_weights=0, k=1),
+    "lsgan":       dict(objective="least-squares", net="mlp", penalty=0, clip_weights=0),
+    "wgan":        dict(objective="wasserstein", optimiser="rmsprop", k=5, clip_weights=0.01, penalty=0),
+    "wgan-gp":     dict(objective="wasserstein", optimiser="adam", k=5, penalty=0.1, clip_weights=0),
+    "dcgan":       dict(objective="nonsaturating", net="conv", penalty=0, hidden=(64, 32), latent=64),
+    "ddpm":        dict(net="unet", T=100, schedule="cosine", ema=0.998, widths=(16, 16, 32)),
+    "ddpm-mlp":    dict(net="mlp", T=100, schedule="cosine", widths=(128, 128, 128)),
+}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_row_is_what_its_name_says_unless_told_otherwise(name):
+    model = configs.model(name, {})
+    assert {field: getattr(model, field) for field in ROWS[name]} == ROWS[name]
+    for field in MODELS[name].defaults:
+        other = {"hidden": (3,), "widths": (3,)}.get(field, getattr(MODELS[name].model(), field))
+        assert getattr(configs.model(name, {field: other}), field) == other

@@ -14,6 +14,18 @@ from backends import xp
 from scratch.data.checks import check_integer
 
 
+def units(x):
+    """Mean and deviation of the columns of x [N, D], float32 [D] each, found in float64; for the deviation of a column
+    that is constant but for rounding 1."""
+    mean, deviation = xp.mean(x, axis=0, dtype="float64"), xp.std(x, axis=0, dtype="float64")
+    return mean.astype("float32"), xp.where(deviation > 1e-6 * xp.abs(mean), deviation, 1).astype("float32")
+
+
+def one_hot(y, K):
+    """1 at the class and 0 elsewhere, float32 [..., K], of labels y [...]; 0 everywhere for one outside 0 .. K - 1."""
+    return (y[..., None] == xp.arange(K)).astype("float32")
+
+
 def dequantise(k, levels, stream, dtype="float32"):
     """x = (k + u) / levels in [0, 1), u uniform from `stream`: floor(x levels) == k for every element, in either dtype.
 

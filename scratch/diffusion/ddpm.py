@@ -23,7 +23,7 @@ from typing import Callable, NamedTuple
 from backends import backend, xp
 from scratch.autodiff import stop_gradient
 from scratch.data.checks import check_integer
-from scratch.probability.distributions import gaussian_log_prob, normal_level_log_prob
+from scratch.probability.distributions import gaussian_log_prob, normal_level_log_prob, per_example
 from scratch.probability.divergences import exp_above_tangent
 
 
@@ -42,11 +42,6 @@ def at(a, t, x):
         raise ValueError(f"t={t.tolist()} has steps out of range; expected integers from 1 to {T}.")
     a_t = xp.where((t < 1) | (t > T), math.nan, a[xp.clip(t, 1, T) - 1]).astype(x.dtype)
     return xp.reshape(a_t, t.shape + (1,) * (x.ndim - 1))
-
-
-def per_sample(v):
-    """The sum over everything but the first axis [B].                                             [diffusion.terms]"""
-    return xp.sum(v, axis=tuple(range(1, v.ndim)))
 
 
 # ---- forwards --------------------------------------------------------------------------------------------------------
@@ -161,7 +156,7 @@ def guided(eps_y, eps, w):
 def simple_loss(eps_theta, x0, t, eps, s):
     """L_simple: the batch's mean of |eps - eps_theta(x_t, t)|^2, a sum over pixels.        [diffusion.simple_called]"""
     xt = q_sample(x0, t, eps, s)
-    return xp.mean(per_sample((eps - eps_theta(xt, t))**2))
+    return xp.mean(per_example((eps - eps_theta(xt, t))**2))
 
 
 def weights(sigma2, s):
@@ -173,14 +168,14 @@ def prior_kl(x0, s):
     """L_T = KL(q(x_T | x_0), N(0, I)) in nats [B].                                         [diffusion.prior_called]"""
     T      = s.beta.shape[0]
     spread = exp_above_tangent(xp.log(s.vbar))
-    return per_sample(at(s.abar, T, x0) * x0**2 + at(spread, T, x0)) / 2
+    return per_example(at(s.abar, T, x0) * x0**2 + at(spread, T, x0)) / 2
 
 
 def step_kl(x0, xt, t, eps_hat, sigma2, s):
     """KL(q(x_{t-1} | x_t, x_0), p_theta(x_{t-1} | x_t)) in nats [B], for t > 1.                    [diffusion.terms]"""
     mu, _ = q_posterior(x0, xt, t, s)
     v     = at(clipped(s), t, xt)                                       # that of q where t > 1, and never 0
-    return per_sample((mu - mean_from_eps(xt, t, eps_hat, s))**2 / sigma2 + exp_above_tangent(xp.log(v / sigma2))) / 2
+    return per_example((mu - mean_from_eps(xt, t, eps_hat, s))**2 / sigma2 + exp_above_tangent(xp.log(v / sigma2))) / 2
 
 
 def reconstruction(x0, x1, eps_hat, sigma2, s, levels=None):
@@ -200,12 +195,11 @@ def step_loss(p_theta, x0, t, eps, s, levels=None):
     return reconstruction(x0, xt, *p_theta(xt, t), s, levels) if t == 1 else step_kl(x0, xt, t, *p_theta(xt, t), s)
 
 
-def bound(p_theta, x0, eps, s, levels=None):
-    """L in nats [B]: all T steps, with noise eps(t), and L_T. Never below -log p_theta(x_0), on the mean over eps.
-
-    [diffusion.terms]"""
-    steps = range(1, s.beta.shape[0] + 1)
-    return prior_kl(x0, s) + sum(step_loss(p_theta, x0, t, eps(t), s, levels) for t in steps)
+def bound(p_theta, x0, eps, s, levels=None, stand=None):
+    """L in nats [B]: all T steps, with noise eps(t), and L_T. Never below -log p_theta(x_0), on the mean over eps. With
+    `stand` these steps t, each for so many: {t: how many}; of random steps it is L on the mean.   [diffusion.terms]"""
+    stand = stand or dict.fromkeys(range(1, s.beta.shape[0] + 1), 1)
+    return prior_kl(x0, s) + sum(many * step_loss(p_theta, x0, t, eps(t), s, levels) for t, many in stand.items())
 
 
 def hybrid_loss(p_theta, x0, t, eps, lam, s, levels=None):
@@ -216,4 +210,4 @@ def hybrid_loss(p_theta, x0, t, eps, lam, s, levels=None):
     eps_hat, sigma2 = p_theta(xt, t)
     held  = stop_gradient(eps_hat)
     L_vlb = xp.where(t == 1, reconstruction(x0, xt, held, sigma2, s, levels), step_kl(x0, xt, t, held, sigma2, s))
-    return xp.mean(per_sample((eps - eps_hat)**2) + lam * T * L_vlb)
+    return xp.mean(per_example((eps - eps_hat)**2) + lam * T * L_vlb)

@@ -1,13 +1,16 @@
 """Diffusion models that train: a U-Net or a fully connected net wired to the mathematics of `ddpm` and `ddim`."""
 import dataclasses
+import functools
+import itertools
 import math
 
-from backends import xp
+from backends import to_host, xp
 from scratch.data.checks import check_array
 from scratch.diffusion import ddim, ddpm
 from scratch.diffusion.schedules import SCHEDULES, schedule
 from scratch.hyper import Choice, Count, Fraction, NonNegative, Positive, Share, Sizes, Whole, check, hyper
 from scratch.nets import embedding, joined, mlp, sinusoidal, unet
+from scratch.probability.distributions import per_example
 from scratch.train import Standardised
 
 
@@ -65,16 +68,26 @@ class DDPM(Standardised):
             raise ValueError(f"T={self.T}, so sampled={self.sampled} steps are not there; expected at most as many.")
         if self.embedding % 2:
             raise ValueError(f"embedding={self.embedding} is odd; expected an even number, of sines and cosines.")
+        if self.guidance and not self.classes:
+            raise ValueError(f"guidance={self.guidance} wants labels; expected classes, or leave it out.")
+        if self.eta and not self.sampled:
+            raise ValueError(f"eta={self.eta} is of the sampler that leaves steps out; expected sampled, the number of "
+                             "its steps.")
 
     def init(self, stream, example):
-        stats      = self.units(example["x"]) | {"schedule": schedule(SCHEDULES[self.schedule](self.T))}
+        stats      = self.units(example) | {"schedule": schedule(SCHEDULES[self.schedule](self.T))}
         _, init, _ = self._net(len(stats["centre"]))
         return init(stream), stats
 
+    @functools.cache
     def _net(self, D):
         """The shape that the net sees, and init and `on` of all its parts."""
         view, make = NETS[self.net]
         *sides, C  = view(self.shape or (D,))
+        halved     = 2**(len(self.widths) - 1)
+        if self.net == "unet" and any(side % halved for side in sides):
+            raise ValueError(f"net='unet' was given examples of shape {self.shape or (D,)} and widths={self.widths}; "
+                             f"expected sides that are multiples of {halved}: choose fewer widths, or net='mlp'.")
         E, heads   = self.embedding, 2 if self.variance == "learned" else 1
         parts      = {"net": make(self, C, heads * C, len(sides)), "step": mlp((E, E, E), "silu")}
         if self.classes:
@@ -130,7 +143,8 @@ class DDPM(Standardised):
 
     def evaluate(self, params, stats, batch, stream, draws=1):
         """Of each example [B]: L_simple, a mean over a few random steps; for draws > 1 the bound on its log-likelihood
-        in nats too, of which every step takes one draw of noise. Raises ValueError for data of another shape."""
+        in nats too, by so many steps, spread over the chain, with a draw of noise each: all of them where draws >= T,
+        and without bias where fewer. Raises ValueError for data of another shape."""
         x0 = check_array(batch["x"], "x", (None, len(stats["centre"])), keep_integers=True)
         x0, s, y  = self.seen(x0, stats), stats["schedule"], self.labels(batch)
         eps_theta = self.noise(params, stats, y)
@@ -138,11 +152,14 @@ class DDPM(Standardised):
         for i in range(PASSES):
             t, eps = stream("t")(i).integers(1, self.T + 1, len(x0)), stream("eps")(i).normal(x0.shape, x0.dtype)
             eps_hat, *_ = eps_theta(ddpm.q_sample(x0, t, eps, s), t)
-            found["L_simple"] += ddpm.per_sample((eps - eps_hat)**2) / PASSES
+            found["L_simple"] += per_example((eps - eps_hat)**2) / PASSES
         if draws > 1:
             eps   = lambda t: stream("bound")(t).normal(x0.shape, x0.dtype)
+            ends  = [i * self.T // min(draws, self.T) for i in range(min(draws, self.T) + 1)]
+            u     = to_host(stream("steps").uniform(len(ends) - 1)).tolist()
+            stand = {a + 1 + int(u * (b - a)): b - a for a, b, u in zip(ends, ends[1:], u)}     # one for b - a of them
             units = 0 if self.levels else xp.sum(xp.log(stats["scale"]))
-            found["ELBO"] = -ddpm.bound(self.back(stats, eps_theta), x0, eps, s, self.levels) - units
+            found["ELBO"] = -ddpm.bound(self.back(stats, eps_theta), x0, eps, s, self.levels, stand) - units
         return found
 
     def sample(self, params, stats, stream, n, y=None, seen=lambda xt: None):
@@ -150,7 +167,7 @@ class DDPM(Standardised):
         given. seen(xt) is called with each x_t on the way. Raises TypeError or ValueError for labels that make no
         sense."""
         D, dtype, s = len(stats["centre"]), stats["centre"].dtype, stats["schedule"]
-        y         = self.drawn_labels(stream("y"), n, y)
+        y         = self.drawn_labels(stream("y"), stats, n, y)
         eps_theta = self.noise(params, stats, y, self.guidance)
 
         def watched(xt, t):
@@ -165,8 +182,11 @@ class DDPM(Standardised):
         seen(x)
         return self.as_data(x, stats)
 
-    def chain(self, params, stats, stream, n):
-        """x_T, ..., x_0 of n examples, for pictures: [T + 1, n, D], of levels in [0, 1]."""
-        states = []
-        self.sample(params, stats, stream, n, seen=states.append)
-        return xp.stack([self.shown(x) for x in states])
+    def chain(self, params, stats, stream, n, frames=40):
+        """x_T, ..., x_0 of n examples, for pictures: [frames, n, D], of levels in [0, 1]; all of them where there are
+        fewer."""
+        steps  = self.sampled or self.T
+        shown  = {round(i * steps / (frames - 1)) for i in range(frames)} if steps >= frames else range(steps + 1)
+        count, states = itertools.count(), []
+        self.sample(params, stats, stream, n, seen=lambda x: next(count) in shown and states.append(self.shown(x)))
+        return xp.stack(states)

@@ -4,16 +4,17 @@ import functools
 
 from backends import xp
 from scratch import optim, trees
-from scratch.autodiff import value_and_grad
+from scratch.data import PARTS
+from scratch.data.levels import one_hot
 from scratch.gans.nets import NETS
 from scratch.gans.objectives import OBJECTIVES, gradient_penalty
 from scratch.hyper import Choice, Count, Fraction, NonNegative, Positive, Sizes, Whole, hyper
-from scratch.metrics.codes import arithmetic, slerp
+from scratch.metrics.codes import arithmetic, lerp, slerp
 from scratch.nets import ACTIVATIONS
 from scratch.nets.normalisation import running
 from scratch.train import Standardised
 
-MOST = 32                   # numbers in a code, unless told otherwise
+CODE = 32                   # numbers in a code, unless told otherwise
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +39,7 @@ class GAN(Standardised):
     clip_weights: float = hyper(0.0,           NonNegative,         "largest weight of the critic; 0 for no limit")
     net:        str   = hyper("mlp",           Choice(NETS),        "fully connected, or convolutional for images")
     latent:     int   = hyper(0,               Whole,               "numbers in the code; 0 for as many as an "
-                                                                    f"example has, at most {MOST}")
+                                                                    f"example has, at most {CODE}")
     hidden:     tuple = hyper((128, 128, 128), Sizes,               "sizes of the generator's hidden layers, from "
                                                                     "z on; channels of a convolutional one")
     activation: str   = hyper("relu",          Choice(ACTIVATIONS), "between the layers; in a convolutional generator "
@@ -47,8 +48,15 @@ class GAN(Standardised):
     criterion, higher = "Fréchet distance", False
     last = True                 # moments cannot choose: of a ring they like best what covers none of its modes
 
+    def view(self, data, stream):
+        few = [part for part in PARTS if len(getattr(data, part)["x"]) < 2]
+        if few:
+            raise ValueError(f"The data have one example for {few[0]}; expected two at least, whose moments samples "
+                             "are held against.")
+        return super().view(data, stream)
+
     def init(self, stream, example):
-        stats   = self.units(example["x"])
+        stats   = self.units(example)
         params  = {name: init(stream(name)) for name, (init, _) in self._players(len(stats["centre"])).items()}
         z, y    = self.codes(stream, stats, 2), xp.zeros(2, dtype="int64")
         moments = self._generate(params["generator"], z, self._told(y), len(stats["centre"]))[1]
@@ -63,7 +71,7 @@ class GAN(Standardised):
     # ---- the players -------------------------------------------------------------------------------------------------
     @functools.cache
     def _players(self, D):
-        nets = NETS[self.net](self.shape or (D,), self.latent or min(D, MOST), self.hidden, self.classes,
+        nets = NETS[self.net](self.shape or (D,), self.latent or min(D, CODE), self.hidden, self.classes,
                               self.activation, normalised=not self.penalty)
         return dict(zip(("generator", "critic"), nets))
 
@@ -76,7 +84,7 @@ class GAN(Standardised):
 
     def _told(self, y):
         """Labels [m] as numbers [m, classes], None where the players are not told any."""
-        return xp.eye(self.classes, dtype="float32")[y] if self.classes else None
+        return one_hot(y, self.classes) if self.classes else None
 
     # ---- the game ----------------------------------------------------------------------------------------------------
     def critic_loss(self, params, real, fake, y, alpha):
@@ -135,21 +143,15 @@ class GAN(Standardised):
 
     def _descend(self, state, player, t, loss):
         """Step t of the optimiser of one player, in place; the loss before it, and what it gives besides."""
-        found, gradient = value_and_grad(loss, has_aux=True)(state.params[player])
-        if self.clip:
-            gradient = optim.clip(gradient, self.clip)
-        flat    = self._own(state, player, state.flat[0])
         moments = {name: self._own(state, player, moment) for name, moment in state.moments.items()}
         decays  = {"beta1": self.beta1, "beta2": self.beta2} if self.optimiser == "adam" else {}
-        for a, b, g in optim.Layout.of(gradient).parts(gradient):
-            optim.step(self.optimiser, flat[a:b], g, t, self.lr, {n: m[a:b] for n, m in moments.items()}, **decays)
-        return found
+        return self.descend(loss, state.params[player], self._own(state, player, state.flat[0]), moments, t, **decays)
 
     # ---- what it has learned -----------------------------------------------------------------------------------------
     def codes(self, stream, stats, n):
         """n codes [n, Z] of N(0, I)."""
         D = len(stats["centre"])
-        return stream.normal((n, self.latent or min(D, MOST)), stats["centre"].dtype)
+        return stream.normal((n, self.latent or min(D, CODE)), stats["centre"].dtype)
 
     def generate(self, params, stats, z, y=None):
         """Samples [n, D], in the model's units, of codes z [n, latent] and, where it is told any, of classes y [n]."""
@@ -159,16 +161,16 @@ class GAN(Standardised):
         """n examples [n, D], in the units of the data: of the labels y [n] where it is told any, random ones unless
         given. Raises TypeError or ValueError for labels that make no sense."""
         z = self.codes(stream("z"), stats, n)
-        y = self.drawn_labels(stream("y"), n, y)
+        y = self.drawn_labels(stream("y"), stats, n, y)
         return self.as_data(self.generate(params, stats, z, y), stats)
 
     def pictures(self, params, stats, batch, stream):
         """Images in [0, 1]: eight ways between codes, a row each; and samples, each above what it becomes when the mean
         code of samples with much ink, less that of samples with little, is added to its own. Of a class each."""
         a, b = (self.codes(stream(end), stats, 8)[:, None] for end in "ab")
-        way  = slerp(a, b, (xp.arange(8, dtype=a.dtype) / 7)[:, None])
+        way  = (slerp if a.shape[-1] > 1 else lerp)(a, b, (xp.arange(8, dtype=a.dtype) / 7)[:, None])
         z    = self.codes(stream("z"), stats, 512)
-        y    = self.drawn_labels(stream("y"), 512)
+        y    = self.drawn_labels(stream("y"), stats, 512)
         draw = lambda z, y: self.shown(self.generate(params, stats, z, y))
         ink  = xp.argsort(xp.mean(draw(z, y), axis=1))
         few  = ink[64:96]

@@ -1,16 +1,18 @@
 """A small classifier, whose eyes see samples: features for the Fréchet distance, and which class they would be."""
 import dataclasses
+import math
 from typing import NamedTuple
 
 from backends import xp
 from backends.random import Stream
 from scratch.autodiff import log_softmax
 from scratch.data.checks import check_labels
+from scratch.data.levels import one_hot, units
 from scratch.hyper import Count, Fraction, Levels, NonNegative, Positive, Sizes, hyper
 from scratch.nets import affine, mlp, relu
 from scratch.train import Descent, fit
 
-STEPS = 1000
+STEPS, MOST = 1000, 100         # of its training; classes of data that it is trained on
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,15 +31,13 @@ class Classifier(Descent):
     levels:     int   = hyper(None,      Levels,      "of the data, where they do not say it themselves")
 
     def init(self, stream, example):
-        x       = example["x"].astype("float32")
+        x, D    = example["x"], example["x"].shape[1]
         classes = int(xp.max(check_labels(example["y"], len(x)))) + 1
-        centre  = xp.zeros_like(x[0]) if self.levels else xp.mean(x, axis=0)
-        spread  = xp.full_like(x[0], self.levels - 1) if self.levels else xp.std(x, axis=0)
-        return (mlp((x.shape[1], *self.hidden, classes))[0](stream),
-                {"centre": centre, "scale": xp.where(spread > 0, spread, 1)})
+        centre, scale = (xp.full(D, c, dtype="float32") for c in (0, self.levels - 1)) if self.levels else units(x)
+        return mlp((D, *self.hidden, classes))[0](stream), {"centre": centre, "scale": scale}
 
     def _seen(self, stats, x):
-        return (x.astype(stats["centre"].dtype) - stats["centre"]) / stats["scale"]
+        return (x - stats["centre"]).astype(stats["centre"].dtype) / stats["scale"]
 
     def _features(self, params, x):
         return relu(mlp((x.shape[1], *self.hidden))[1](params[:-1], x)[0])
@@ -67,8 +67,8 @@ class Classifier(Descent):
 
 
 def _at(log_p, y):
-    """log p(y | x) of the right class [B]."""
-    return xp.sum(xp.where(y[:, None] == xp.arange(log_p.shape[1]), log_p, 0), axis=1)
+    """log p(y | x) of the right class [B]; -inf of one that it does not know."""
+    return xp.max(xp.where(one_hot(y, log_p.shape[1]) > 0, log_p, -math.inf), axis=1)
 
 
 class Eyes(NamedTuple):
@@ -89,8 +89,8 @@ class Eyes(NamedTuple):
 
 def eyes(data, stream=Stream.seed(0), steps=STEPS):
     """The classifier of the training part of `data`, always the same one for the same stream; None where the data have
-    no labels."""
-    if "y" not in data.train:
+    no labels, or more than MOST classes."""
+    if "y" not in data.train or int(xp.max(data.train["y"])) >= MOST:
         return None
     model = Classifier(levels=data.levels)
     state = model.start(stream("init"), data.train)

@@ -1,4 +1,6 @@
 """All figures of samples at once, against held-out data."""
+import math
+
 from backends import to_host, xp
 from scratch.data.levels import quantise
 from scratch.data.toys import TOYS
@@ -24,7 +26,8 @@ def judge(x, data, eyes=None, modes=None):
         modes covered                     by at least 5 % of the samples, where the `modes` are known, with a radius
         share near a mode                 within that radius
 
-    Compare equal n only. One transfer to the host. Raises ValueError as `frechet_distance` does.
+    A figure that is not finite is left out: distances to training data in which most of the test data occur. Compare
+    equal n only. One transfer to the host. Raises ValueError as `frechet_distance` does.
     """
     ks = k, _, k_test = [_levels(a, data.levels) for a in (x, data.train["x"], data.test["x"])]
     x, train, test = (pixels(a, data.levels) for a in ks)
@@ -36,7 +39,8 @@ def judge(x, data, eyes=None, modes=None):
         shares = coverage(x, *modes)
         found["modes covered"]     = xp.sum(shares >= LEAST)
         found["share near a mode"] = xp.sum(shares)
-    return dict(zip(found, to_host(xp.stack([xp.asarray(v, dtype="float64") for v in found.values()])).tolist()))
+    values = to_host(xp.stack([xp.asarray(v, dtype="float64") for v in found.values()])).tolist()
+    return {name: value for name, value in zip(found, values) if math.isfinite(value)}
 
 
 def pixels(x, levels):

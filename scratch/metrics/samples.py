@@ -4,6 +4,8 @@ derivations: evaluation
     x, y     samples, and what they are held against, in the same units     [n, D], [m, D]
     modes    the centres of a law that is known                             [K, D]
 """
+import math
+
 from backends import xp
 from scratch.probability.divergences import frechet
 
@@ -11,14 +13,13 @@ AT_ONCE = 1 << 21           # distances worked out at a time: 16 MiB
 
 
 def moments(x):
-    """Mean [D] and covariance [D, D] of the rows of x [n, D], float64. Raises ValueError for a single row.
-                                                                                          [evaluation.fid_called]"""
+    """Mean [D] of the rows of x [n, D], and A [n, D] such that A' A is their covariance, float64. Raises ValueError for
+    a single row.                                                                         [evaluation.fid_called]"""
     if x.ndim != 2 or len(x) < 2:
         raise ValueError(f"x has shape {tuple(x.shape)}; expected [n, D] with n of at least 2: one sample has no "
                          "covariance, draw more.")
     mu = xp.mean(x, axis=0, dtype="float64")
-    d  = x - mu
-    return mu, d.T @ d / (len(x) - 1)
+    return mu, (x - mu) / math.sqrt(len(x) - 1)
 
 
 def frechet_distance(x, y):
@@ -29,7 +30,17 @@ def frechet_distance(x, y):
     as `moments` does, and where x and y differ in D.
     """
     _same_columns(x, y)
-    return frechet(*moments(x), *moments(y))
+    if x.shape[1] > min(len(x), len(y)):
+        return by_rows(x, y)
+    (mu1, A1), (mu2, A2) = moments(x), moments(y)
+    return frechet(mu1, A1.T @ A1, mu2, A2.T @ A2)
+
+
+def by_rows(x, y):
+    """`frechet_distance` by products of rows [n, m], for more columns than rows.         [evaluation.fid_by_rows]"""
+    (mu1, A1), (mu2, A2) = moments(x), moments(y)
+    root = xp.sum(xp.linalg.svd(A1 @ A2.T, compute_uv=False))
+    return xp.sum((mu1 - mu2)**2) + xp.maximum(xp.sum(A1**2) + xp.sum(A2**2) - 2 * root, 0)
 
 
 def coverage(x, modes, radius):

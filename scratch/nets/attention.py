@@ -7,7 +7,7 @@ import math
 
 from backends import xp
 from scratch.autodiff import softmax
-from scratch.nets.linear import linear
+from scratch.nets.linear import joined, linear
 from scratch.nets.normalisation import norm
 
 
@@ -22,22 +22,22 @@ def attend(q, k, v, mask=None, scale=None):
 
 def multihead(C, heads=1, context=None, gain=1):
     """(init, apply) of attention by `heads` heads of C / heads channels each: apply(params, x, y=None, mask=None) lets
-    every point of x [B, points..., C] look at those of y [B, points..., context], or of x itself. `gain` is that of
-    the last map. Raises ValueError where the heads do not share C evenly."""
+    every point of x [B, n, C] look at those of y [B, m, context], or of x itself, with any axes in the place of n and
+    m; where the mask [n, m] or [B, n, m] is False it does not. `gain` is that of the last map. Raises ValueError where
+    the heads do not share C evenly."""
     if C % heads:
         raise ValueError(f"heads={heads} do not share {C} channels evenly; choose a divisor of {C}.")
-    maps = {"q": linear(C, C), "k": linear(context or C, C), "v": linear(context or C, C), "out": linear(C, C, gain)}
-
-    def init(stream):
-        return {name: init(stream(name)) for name, (init, _) in maps.items()}
+    init, on = joined({"q": linear(C, C), "k": linear(context or C, C), "v": linear(context or C, C),
+                       "out": linear(C, C, gain)})
 
     def apply(params, x, y=None, mask=None):
+        f = on(params)
+
         def split(name, x):
-            z = maps[name][1](params[name], x)
-            return xp.swapaxes(xp.reshape(z, (len(x), -1, heads, C // heads)), 1, 2)                # [B, heads, n, d]
+            return xp.swapaxes(xp.reshape(f(name, x), (len(x), -1, heads, C // heads)), 1, 2)       # [B, heads, n, d]
         y = x if y is None else y
-        h = attend(split("q", x), split("k", y), split("v", y), mask)
-        return maps["out"][1](params["out"], xp.reshape(xp.swapaxes(h, 1, 2), x.shape))
+        h = attend(split("q", x), split("k", y), split("v", y), mask if mask is None else mask[..., None, :, :])
+        return f("out", xp.reshape(xp.swapaxes(h, 1, 2), x.shape))
     return init, apply
 
 
@@ -52,15 +52,11 @@ def attention(C, heads=1, groups=1):
 def sagan(C):
     """(init, apply) of SAGAN's block on [B, points..., C]: y_j = gamma v(sum_i w_ij h(x_i)) + x_j, w_ij the softmax
     over i of f(x_i) . g(x_j), with C / 8 channels inside; gamma begins at 0."""
-    inside = max(C // 8, 1)
-    maps   = {"f": linear(C, inside), "g": linear(C, inside), "h": linear(C, inside), "v": linear(inside, C)}
-
-    def init(stream):
-        return {name: init(stream(name)) for name, (init, _) in maps.items()} | {"gamma": xp.zeros((), dtype="float32")}
+    inside   = max(C // 8, 1)
+    init, on = joined({"f": linear(C, inside), "g": linear(C, inside), "h": linear(C, inside), "v": linear(inside, C)})
 
     def apply(params, x):
-        on = lambda name, x: maps[name][1](params[name], x)
-        z  = xp.reshape(x, (len(x), -1, C))
-        o  = on("v", attend(on("g", z), on("f", z), on("h", z), scale=1))
+        f, z = on(params), xp.reshape(x, (len(x), -1, C))
+        o    = f("v", attend(f("g", z), f("f", z), f("h", z), scale=1))
         return params["gamma"] * xp.reshape(o, x.shape) + x
-    return init, apply
+    return lambda stream: init(stream) | {"gamma": xp.zeros((), dtype="float32")}, apply

@@ -75,6 +75,16 @@ def linear(n, m, gain=1):
     return init, apply
 
 
+def joined(parts):
+    """init of parts {name: (init, apply)} together, and on(params) -> f, f(name, *args) applies one of them."""
+    def init(stream):
+        return {name: init(stream(name)) for name, (init, _) in parts.items()}
+
+    def on(params):
+        return lambda name, *args: parts[name][1](params[name], *args)
+    return init, on
+
+
 def mlp(sizes, activation="relu", heads=1):
     """(init, apply) of affine maps from sizes[0] to sizes[-1] with an activation between them; the last is there
     `heads` times, side by side, and apply gives a tuple of as many outputs. params are a list."""

@@ -107,7 +107,7 @@ def batch_norm(C):
 def running(old, new, n, decay=0.9):
     """The moving averages (mean, var) of the moments of batches of n positions; the variance's is of the unbiased."""
     (mean, var), (mean_n, var_n) = old, new
-    return decay * mean + (1 - decay) * mean_n, decay * var + (1 - decay) * n / (n - 1) * var_n
+    return decay * mean + (1 - decay) * mean_n, decay * var + (1 - decay) * n / max(n - 1, 1) * var_n
 
 
 def _start(C):

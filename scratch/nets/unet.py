@@ -5,18 +5,8 @@
 from backends import xp
 from scratch.nets.attention import attention
 from scratch.nets.convolution import conv
-from scratch.nets.linear import linear, silu
+from scratch.nets.linear import joined, linear, silu
 from scratch.nets.normalisation import condition, norm
-
-
-def joined(parts):
-    """init of parts {name: (init, apply)} together, and on(params) -> f, f(name, *args) applies one of them."""
-    def init(stream):
-        return {name: init(stream(name)) for name, (init, _) in parts.items()}
-
-    def on(params):
-        return lambda name, *args: parts[name][1](params[name], *args)
-    return init, on
 
 
 def residual(kernel, C, M, E, groups):
@@ -40,7 +30,11 @@ def residual(kernel, C, M, E, groups):
 def unet(C, M, E, widths=(16, 32, 32), axes=2, groups=4):
     """(init, apply), apply(params, x, e): residual blocks of widths[0] channels, then half as fine of widths[1], and so
     on, attention at the coarsest, and the same way back, where each block sees the one of its size on the way down too.
-    y is 0 at the start. Raises ValueError where a side of x cannot be halved so often."""
+    y is 0 at the start. Raises ValueError for widths that make no sense, and where a side of x cannot be halved so
+    often."""
+    if not widths or any(width % groups for width in widths):
+        raise ValueError(f"widths={widths}; expected one at least, and multiples of {groups}, the groups that are "
+                         "normalised together.")
     kernel, point, depth = (3,) * axes, (2,) * axes, len(widths) - 1
     parts = {"in": conv(kernel, C, widths[0])}
     for i, (above, width) in enumerate(zip((widths[0], *widths), widths)):

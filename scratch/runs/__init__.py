@@ -166,8 +166,7 @@ def evaluate(folder, data=None, draws=100, seed=None):
         if (math.prod(found.shape), found.levels) != (math.prod(config["shape"]), config["levels"]):
             raise ValueError(f"The data have shape {found.shape} and {found.levels} levels; expected "
                              f"{tuple(config['shape'])} and {config['levels']}, as {folder} learned.")
-        opened = opened._replace(data=found)
-        return held_out(opened, draws, stream) | judged(opened)
+        return held_out(opened._replace(data=found), draws, stream)
 
 
 @numpy.errstate(all="ignore")
@@ -184,8 +183,9 @@ def held_out(opened, draws=1, stream=Stream.seed(0), parts=PARTS):
             distance = frechet_distance(*(pixels(a, opened.data.levels) for a in (x, data["x"])))
             results[part][FRECHET] = (float(distance), 0.0)
         else:
-            each = [model.evaluate(*opened.weights, {k: a[i:i + BLOCK] for k, a in data.items()}, stream(part)(i),
-                                   draws) for i in range(0, n, BLOCK)]
+            block = min(1000, max(1, AT_ONCE // data["x"].shape[1]))
+            each  = [model.evaluate(*opened.weights, {k: a[i:i + block] for k, a in data.items()}, stream(part)(i),
+                                    draws) for i in range(0, n, block)]
             values = {name: numpy.concatenate([to_host(v[name]) for v in each]).astype(float) for name in each[0]}
             results[part] |= {name: (v.mean().item(), v.std().item() / n**0.5) for name, v in values.items()}
         for name in set(LIKELIHOODS) & set(results[part]):
@@ -200,16 +200,13 @@ def held_out(opened, draws=1, stream=Stream.seed(0), parts=PARTS):
 def judged(opened):
     """{"samples": {"This model": {figure: value}, ...}}: what SAMPLES samples of the model are worth beside test data,
     and the same of training data and of samples that plain laws draw; {} for a model that draws none, for text, and for
-    examples of more than MOST numbers."""
+    examples of more than LARGEST numbers."""
     model, data = opened.model, seen(opened)
-    if not hasattr(model, "sample") or data.symbols or math.prod(data.shape) > MOST or len(data.test["x"]) < 2:
+    if not hasattr(model, "sample") or data.symbols or math.prod(data.shape) > LARGEST or len(data.test["x"]) < 2:
         return {}
     stream, seer, modes = opened.stream("judged"), eyes(data), modes_of(opened.config["data"])
     x = model.sample(*opened.weights, stream("samples"), SAMPLES)
     return {"samples": {"This model": judge(x, data, seer, modes)} | references(data, SAMPLES, stream, seer, modes)}
-
-
-MOST = 1024
 
 
 def _bits(opened, nats, error):
@@ -219,7 +216,8 @@ def _bits(opened, nats, error):
     return bits_per_dim(nats, D, levels), bits_per_dim(-error, D)
 
 
-BLOCK = 1000                # examples judged at a time
+AT_ONCE = 1 << 22           # numbers judged at a time
+LARGEST = 1 << 12           # numbers in an example of which samples are judged
 
 
 def report(*folders, out=None, data=None):
@@ -346,7 +344,7 @@ def _finish(opened):
     results = held_out(opened, 1, stream, PARTS[:2]) | held_out(opened, _draws(opened.data), stream, PARTS[2:])
     if opened.model.criterion not in LIKELIHOODS:
         results |= judged(opened)
-    files.write(opened.folder / "results.json", json.dumps(results, indent=2).encode() + b"\n")
+    files.write(opened.folder / "results.json", json.dumps(results, indent=2, allow_nan=False).encode() + b"\n")
     pages.report(opened, results)
     return results
 

@@ -261,7 +261,8 @@ def _pictures(opened):
     if _is_image(data) and "samples" in shown:
         x, train = shown["samples"][:pairs], data.train["x"]
         shown["neighbours"] = xp.stack([x, train[nearest(x, train)[0]].astype(x.dtype)], axis=1)
-    states = to_host(model.chain(*weights, stream("chain"), n)) if hasattr(model, "chain") else None
+    chained = hasattr(model, "chain") and not data.symbols
+    states  = to_host(model.chain(*weights, stream("chain"), n)) if chained else None
     if states is not None and _is_image(data):
         shown["chain"] = _evenly(states, 8)[:, :8].swapaxes(0, 1).reshape(64, -1)
     shown = {name: to_host(x) for name, x in shown.items()}

@@ -3,9 +3,9 @@ import contextlib
 
 from backends import xp
 from scratch.metrics import judge
-from scratch.runs.baselines import gaussians, variance_floor
+from scratch.runs.baselines import gaussians, small, variance_floor
 
-COMPONENTS, LARGEST = 10, 1 << 22               # of data with more numbers no Gaussians are learned: it takes too long
+COMPONENTS = 10
 
 
 def references(data, n, stream, eyes=None, modes=None):
@@ -13,7 +13,7 @@ def references(data, n, stream, eyes=None, modes=None):
     laws that were learned from them; without Gaussians whose covariance is singular, or of data that are too large."""
     what  = "pixel" if len(data.shape) > 1 else "column"
     found = {"Training data": real(data, n, stream("real"))}
-    for K in (COMPONENTS, 1) if data.train["x"].size <= LARGEST else ():
+    for K in (min(COMPONENTS, len(data.train["x"])), 1) if small(data) else ():
         with contextlib.suppress(ValueError):
             found[f"A mixture of {K} Gaussians" if K > 1 else "One Gaussian"] = drawn(data, n, K, stream(K))
     found[f"Each {what} by itself"] = independent(data, n, stream("independent"))
@@ -28,7 +28,7 @@ def real(data, n, stream):
 def drawn(data, n, K, stream):
     """n samples of K Gaussians."""
     x = data.dequantised(stream("data")).train["x"]
-    model, *weights = gaussians(x, min(K, len(x)), variance_floor(data), stream("start"))
+    model, *weights = gaussians(x, K, variance_floor(data), stream("start"))
     return model.sample(*weights, stream("samples"), n)
 
 
