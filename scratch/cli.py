@@ -83,7 +83,7 @@ def parser():
             if isinstance(default, tuple):
                 default = ",".join(map(str, default))
             p.add_argument(f"--{field.name.replace('_', '-')}", dest=field.name, type=kind.parse, metavar=kind.metavar,
-                           default=argparse.SUPPRESS if default is None else default,
+                           default=argparse.SUPPRESS if default in (None, "") else default,
                            help=f"{field.metadata['help']}: {kind.expected}")
         p.set_defaults(command=train, name=name)
 

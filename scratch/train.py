@@ -2,6 +2,7 @@
 import dataclasses
 import itertools
 import math
+import sys
 from typing import Any, NamedTuple
 
 from backends import to_host, xp
@@ -38,6 +39,7 @@ class Model:
     criterion = "log-likelihood"        # what the validation split chooses by
     higher    = True                    # is it a log-likelihood, in nats, or an error, of which less is better?
     last      = False                   # is the last state used, whatever the validation says?
+    most      = sys.maxsize             # examples of a part that it is judged on, the first
 
     def view(self, data, stream):
         """The data as this model learns it."""

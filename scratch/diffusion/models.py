@@ -61,6 +61,7 @@ class DDPM(Standardised):
                               sampling=True)
 
     criterion, higher = "L_simple", False
+    most = 1000                 # a pass of the net for every step, for each of them
 
     def __post_init__(self):
         check(self)

@@ -31,7 +31,8 @@ def judge(x, data, eyes=None, modes=None):
     """
     ks = k, _, k_test = [_levels(a, data.levels) for a in (x, data.train["x"], data.test["x"])]
     x, train, test = (pixels(a, data.levels) for a in ks)
-    found = {"Fréchet distance": frechet_distance(x, test), "distance to the training data": copying(x, test, train)}
+    found = {"Fréchet distance": frechet_distance(x, test),
+             "distance to the training data": copying(x, test[:len(x)], train)}
     if eyes:
         found["Fréchet distance of features"] = frechet_distance(eyes.features(k), eyes.features(k_test))
         found["least class share"]            = xp.min(eyes.shares(k))

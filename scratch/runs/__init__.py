@@ -176,7 +176,7 @@ def held_out(opened, draws=1, stream=Stream.seed(0), parts=PARTS):
     model = opened.model
     for part in parts:
         data = getattr(opened.data, part)
-        n    = len(data["x"])
+        n    = min(len(data["x"]), model.most)
         results[part] = {"n": n}
         if model.criterion == FRECHET:
             x = model.sample(*opened.weights, stream(part), SAMPLES)
@@ -184,8 +184,8 @@ def held_out(opened, draws=1, stream=Stream.seed(0), parts=PARTS):
             results[part][FRECHET] = (float(distance), 0.0)
         else:
             block = min(1000, max(1, AT_ONCE // data["x"].shape[1]))
-            each  = [model.evaluate(*opened.weights, {k: a[i:i + block] for k, a in data.items()}, stream(part)(i),
-                                    draws) for i in range(0, n, block)]
+            each  = [model.evaluate(*opened.weights, {k: a[:n][i:i + block] for k, a in data.items()},
+                                    stream(part)(i), draws) for i in range(0, n, block)]
             values = {name: numpy.concatenate([to_host(v[name]) for v in each]).astype(float) for name in each[0]}
             results[part] |= {name: (v.mean().item(), v.std().item() / n**0.5) for name, v in values.items()}
         for name in set(LIKELIHOODS) & set(results[part]):
@@ -342,8 +342,7 @@ def _finish(opened):
     opened  = _best(opened)
     stream  = opened.stream("test")
     results = held_out(opened, 1, stream, PARTS[:2]) | held_out(opened, _draws(opened.data), stream, PARTS[2:])
-    if opened.model.criterion not in LIKELIHOODS:
-        results |= judged(opened)
+    results |= judged(opened)
     files.write(opened.folder / "results.json", json.dumps(results, indent=2, allow_nan=False).encode() + b"\n")
     pages.report(opened, results)
     return results

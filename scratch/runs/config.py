@@ -46,8 +46,8 @@ def sampler(model, hyper, name):
     """The model with other hyper-parameters that matter to samples alone."""
     fields = {field.name for field in dataclasses.fields(model) if field.metadata["sampling"]}
     for unknown in set(hyper) - fields:
-        raise ValueError(f"{unknown}={hyper[unknown]!r} does not change how {name} draws; what does is "
-                         f"{', '.join(sorted(fields)) or 'nothing'}.")
+        raise ValueError(f"{unknown}={hyper[unknown]!r} does not change how {name} draws; "
+                         f"{f'choose among ' + ', '.join(sorted(fields)) if fields else 'leave it out'}.")
     return dataclasses.replace(model, **hyper)
 
 

@@ -42,10 +42,10 @@ def image_grid(x, shape, levels, like=None, width=480):
     return buffer.getvalue()
 
 
-def animation(frames, seconds=4):
-    """PNGs one after the other, as one that moves, and stays on the last for a while."""
+def animation(frames, seconds=4, grey=False):
+    """PNGs one after the other, as one that moves, and stays on the last for a while; smaller where they are grey."""
     from PIL import Image
-    first, *rest = (Image.open(io.BytesIO(frame)) for frame in frames)
+    first, *rest = (Image.open(io.BytesIO(frame)).convert("LA" if grey else "RGBA") for frame in frames)
     times  = [1000 * seconds // len(frames)] * len(rest) + [500 * seconds]
     buffer = io.BytesIO()
     first.save(buffer, "PNG", save_all=True, append_images=rest, duration=times, loop=0, disposal=1)
@@ -58,7 +58,8 @@ def points(x, like):
     figure, buffer = Figure(figsize=(4, 4)), io.BytesIO()
     axes = figure.add_axes((0, 0, 1, 1))
     low, high = _range(like)
-    axes.scatter(x[:, 0], x[:, 1] if x.shape[1] > 1 else 0 * x[:, 0], s=2, linewidths=0, color=BLUE)
+    x = x[:1000]
+    axes.scatter(x[:, 0], x[:, 1] if x.shape[1] > 1 else 0 * x[:, 0], s=4, linewidths=0, color=BLUE)
     axes.set(xlim=(low[0], high[0]), ylim=(low[-1], high[-1]))
     axes.axis("off")
     figure.savefig(buffer, format="png", dpi=80, transparent=True)

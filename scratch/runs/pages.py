@@ -74,8 +74,10 @@ def report(opened, results):
            _figures(opened, results),
            "<h2>What it rests on</h2><p>Its mathematics is executed: each line of its derivations is compared with the "
            f"one before it, and the last with this code.</p><pre>scratch check {_e(entry.derivations)}</pre>",
-           f"<h2>How to go on</h2><pre>scratch resume   {folder} --steps {2 * max(last, config['steps'])}\n",
-           f"scratch sample   {folder}\n" * hasattr(opened.model, "sample") + f"scratch evaluate {folder}</pre>",
+           f"<h2>How to go on</h2><pre>scratch resume   {folder} --steps {2 * max(last, config['steps'])}\n"
+           + f"scratch sample   {folder}{' --label 0' * (_classes(opened.model) > 0)}\n"
+           * hasattr(opened.model, "sample")
+           + f"scratch evaluate {folder}</pre>",
            "<h2>What was asked for</h2><details><summary>hyper-parameters, versions, machine</summary>",
            _table([(_e(key), _e(value)) for key, value in _flat(config).items()]), "</details>")
 
@@ -85,10 +87,19 @@ def snapshot(opened, path):
     reconstruction where a model draws nothing."""
     model, stream = opened.model, opened.stream("show")
     if hasattr(model, "sample"):
-        x = model.sample(*opened.weights, stream("samples"), 64)
+        x = model.sample(*opened.weights, stream("samples"), 64, **_in_turn(model, 64))
     else:
         x = model.pictures(*opened.weights, {"x": opened.data.test["x"][:32]}, stream("pictures"))["reconstructions"]
     files.write(path, _grid(to_host(x), seen(opened)))
+
+
+def _classes(model):
+    return getattr(model, "classes", 0)
+
+
+def _in_turn(model, n):
+    """The labels of n samples for a picture, one after the other, for a model that is told any."""
+    return {"y": xp.arange(n) % model.classes} if _classes(model) else {}
 
 
 def _grid(x, data, **how):
@@ -137,25 +148,30 @@ def _headline(opened, results):
     words = f"{words}{f' ({criterion})' * (unit != criterion)}, on {held['n']} held-out examples"
     rows = [*baselines(opened, unit).items(), ("This model", value)]
     higher = unit == NATS
-    if "samples" in results:
+    shown  = _n(value)
+    if "samples" in results and criterion not in LIKELIHOODS:
         error  = 0
         unit   = next(figure for figure in (NEAR, FRECHET) if figure in results["samples"]["This model"])
         higher = unit == NEAR
         value  = results["samples"]["This model"][unit]
         rows   = sorted(((what, figures[unit]) for what, figures in results["samples"].items()),
                         key=lambda row: row[1] if higher else -row[1])
-        words  = (f"of {SAMPLES} samples lie within four deviations of a mode" if higher else
-                  f"{unit} of {SAMPLES} samples to the {held['n']} held-out examples, {_space(opened)}")
+        shown  = f"{100 * value:.1f} %" if higher else _n(value)
+        words  = (f"of {SAMPLES} samples lie within four deviations of a mode; they cover "
+                  f"{results['samples']['This model']['modes covered']:.0f} modes" if higher else
+                  f"{unit} of {SAMPLES} samples to the {len(opened.data.test['x'])} held-out examples, "
+                  + _space(opened))
     if "true log-likelihood" in held and unit in (BITS, NATS):
         rows.append(("The truth", _in_words(config, results, held["true log-likelihood"][0])[0]))
     cost = [-v if unit == NATS else v for _, v in rows]
-    most = min(max(cost), 4 * cost[-1]) or 1 if levels_seen(config) or unit != NATS else math.inf   # a density has no 0
+    ours = cost[[what for what, _ in rows].index("This model")]
+    most = min(max(cost), 4 * ours) or 1 if levels_seen(config) or unit != NATS else math.inf       # a density has no 0
     bars = "".join(f"<tr{' class=this' * (what == 'This model')}><td>{_e(what)}<td class=number>{_n(v)}"
                    f"<td class=bar><i style='width:{min(100, 100 * c / most):.1f}%'></i>"
                    for (what, v), c in zip(rows, cost))
     note = ("The data are whole numbers k. Noise u in [0, 1) was added, and it learned the density of (k + u) / "
             f"{config['levels']}: its bits bound those of the levels from above." if _dequantised(opened) else "")
-    return (f"<section><div><p class=big>{_n(value)}{f' <small>&plusmn; {_n(error, value)}</small>' * bool(error)}</p>"
+    return (f"<section><div><p class=big>{shown}{f' <small>&plusmn; {_n(error, value)}</small>' * bool(error)}</p>"
             f"<p>{words}. {'Higher' if higher else 'Lower'} is better.</p></div>"
             f"<table class=bars>{bars}</table></section><p class=soft>{note}</p>")
 
@@ -173,17 +189,19 @@ def _judged(opened, results):
     names = list(dict.fromkeys(itertools.chain(*rows.values())))
     bound = ""
     if BITS in results["test"]:
-        beside = ": the variational autoencoder comes to 1.94, and draws worse" * (opened.config["data"] == "digits")
-        bound  = (f"<p>Its bound, {_n(results['test'][BITS][0])} {BITS}, says how well it could compress held-out "
-                  f"examples, and is no measure of what its samples look like{beside}.</p>")
+        bound = (f"<p>The likelihood, {_n(results['test'][BITS][0])} {BITS}, says how well held-out examples could be "
+                 "compressed, and is no measure of what samples look like.</p>")
 
     def cell(value):
         return "–" if value is None else f"{value:.3g}"
     return ("<h2>What its samples are worth</h2>" + _table([(_e(what), *(cell(each.get(name)) for name in names))
                                                             for what, each in rows.items()], ("", *map(_e, names)))
-            + f"<p class=soft>{SAMPLES} samples of each, held against the test data; the Fréchet distance is that "
-            f"between normal laws of the same moments, {_space(opened)}, and in what a small classifier sees. So few "
-            "samples know their moments badly: not even training data come to 0.</p>" + bound)
+            + f"<p class=soft>{SAMPLES} samples of each (of the training data as many as there are), held against test "
+            "data. Fréchet distance: lower is better; that between normal laws of the same moments, "
+            f"{_space(opened)}{' and in what a small classifier sees' * any('features' in name for name in names)}; so "
+            "few samples know their moments badly: not even training data come to 0. Distance to the training data: "
+            "the median distance of a sample to the nearest training example, over that of test data; 0 are copies, 1 "
+            "is as far as new data are. Least class share: of the rarest class, in the classifier's eyes.</p>" + bound)
 
 
 def _dequantised(opened):
@@ -194,10 +212,12 @@ def _figures(opened, results):
     parts = {part: results[part] for part in PARTS if part in results}
     nats  = "" if BITS not in results["test"] else ", nats of density" if _dequantised(opened) else ", nats"
     rows  = [(_e(name if name in NO_NATS else name + nats), *(_cell(each.get(name)) for each in parts.values()))
-             for name in dict.fromkeys(itertools.chain(*parts.values()))]
+             for name in dict.fromkeys(itertools.chain(*parts.values())) if name != FRECHET]
     words = {"train": "training", "valid": "validation", "test": "test (held out)"}
     return ("<h2>All figures</h2>" + _table(rows, ("", *map(words.get, parts)))
-            + "<p class=soft>Means over the examples, and their standard errors.</p>")
+            + "<p class=soft>Means over the examples, and their standard errors."
+            + " L_simple: the squared error of the guessed noise, summed over an example."
+            * ("L_simple" in results["test"]) + "</p>")
 
 
 # ---- curves ----------------------------------------------------------------------------------------------------------
@@ -256,7 +276,8 @@ def _pictures(opened):
     n, pairs = (64, 32) if _is_image(data) else (8, 8) if data.symbols else [min(2000, len(data.train["x"]))] * 2
     shown    = {}
     if hasattr(model, "sample"):
-        shown = {"samples": model.sample(*weights, stream("samples"), n), "data": data.train["x"][:n]}
+        shown = {"samples": model.sample(*weights, stream("samples"), n, **_in_turn(model, n)),
+                 "data":    data.train["x"][:n]}
     shown |= model.pictures(*weights, {name: a[:pairs] for name, a in opened.data.test.items()}, stream("pictures"))
     if _is_image(data) and "samples" in shown:
         x, train = shown["samples"][:pairs], data.train["x"]
@@ -281,7 +302,7 @@ def _pictures(opened):
                          * (data.shape[0] == 2) + CAPTIONS["crosses"] * (crosses is not None))]
     if states is not None:
         draw = _grid if _is_image(data) else lambda x, _, width: points(x, states[-1])
-        moving = animation([draw(x, data, width=1) for x in _evenly(states, 40)])
+        moving = animation([draw(x, data, width=1) for x in _evenly(states, 40)], grey=len(data.shape) == 2)
         figures.insert(1, _file(opened, "reverse.png", moving, CAPTIONS["reverse"]))
     return f"<h2>What it {'draws' if 'samples' in shown else 'gives back'}</h2>" \
            f"<div{' class=grid' * _is_image(data)}>{''.join(figures)}</div>"
@@ -304,14 +325,18 @@ def _compared(runs):
               for names in groups if len(names) > 1]
 
     def cell(name, unit):
-        shown = _cell(words[name][:2] if name in words and words[name][2] == unit else None)
-        return f"<b>{shown}</b>" if name in best and words[name][2] == unit else shown
+        ours  = name in words and words[name][2] == unit
+        shown = _cell(words[name][:2] if ours else (runs[name][1] or {}).get("test", {}).get(unit))
+        return f"<b>{shown}</b>" if name in best and ours else shown
     tests = [(results or {}).get("test", {}) for _, results, _ in runs.values()]
+    worth = [(results or {}).get("samples", {}).get("This model", {}) for _, results, _ in runs.values()]
     units = list(dict.fromkeys(unit for *_, unit in words.values()))
     return ([("steps", *(lines[-1]["step"] if lines else 0 for *_, lines in runs.values()))]
             + [(_e(unit), *(cell(name, unit) for name in runs)) for unit in units]
             + [(_e(figure), *(_cell(test.get(figure)) for test in tests))
-               for figure in dict.fromkeys(itertools.chain(*tests)) if figure not in ("n", BITS, *units)])
+               for figure in dict.fromkeys(itertools.chain(*tests)) if figure not in ("n", BITS, FRECHET, *units)]
+            + [(f"samples: {_e(figure)}", *("–" if figure not in each else f"{each[figure]:.3g}" for each in worth))
+               for figure in dict.fromkeys(itertools.chain(*worth))])
 
 
 def _validations(runs):
@@ -454,5 +479,8 @@ img.png { image-rendering: pixelated }
 pre { background: color-mix(in srgb, var(--line) 45%, transparent); border-radius: 6px; padding: .75rem 1rem;
       overflow-x: auto; font-size: .85rem }
 summary { cursor: pointer; margin-bottom: .75rem }
-@media (max-width: 40rem) { section { grid-template-columns: 1fr } th, td { font-size: .85rem; padding-right: .75rem } }
+@media (max-width: 40rem) {
+  section { grid-template-columns: 1fr } th, td { font-size: .85rem; padding-right: .75rem }
+  pre { white-space: pre-wrap }
+}
 """
