@@ -39,7 +39,6 @@ class DDPM(Standardised):
     go together.
     """
     lr:         float = hyper(5e-3,         Positive,                 "learning rate")
-    clip:       float = hyper(1.0,          NonNegative,              "largest norm of the gradient; 0 for no limit")
     ema:        float = hyper(0.998,        Fraction,                 "decay of the average of the weights that is "
                                                                       "used after training; 0 for the weights")
     net:        str   = hyper("unet",       Choice(NETS),             "what guesses")

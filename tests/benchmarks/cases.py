@@ -173,7 +173,7 @@ def ddpm_ours():
 
 
 def ddpm_torch():
-    """The same net, loss, clipping, Adam and average of the weights."""
+    """The same net, loss, Adam and average of the weights."""
     import numpy
     import torch
     from torch import nn
@@ -236,7 +236,6 @@ def ddpm_torch():
         loss   = (eps - b * xt - a * net(xt, (t + 1)[:, None] * omega)).square().sum((1, 2, 3)).mean()
         adam.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         adam.step()
         with torch.no_grad():
             torch._foreach_lerp_(average, list(net.parameters()), 0.002)
