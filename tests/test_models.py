@@ -793,3 +793,37 @@ def test_a_row_is_what_its_name_says_unless_told_otherwise(name):
     for field in MODELS[name].defaults:
         other = {"hidden": (3,), "widths": (3,)}.get(field, getattr(MODELS[name].model(), field))
         assert getattr(configs.model(name, {field: other}), field) == other
+
+
+# ---- on another device -----------------------------------------------------------------------------------------------
+#            hyper-parameters, what is compared, steps in float64
+DEVICES = {
+    "gmm":   (dict(components=3, starts=1, tol=0.0),                       "log_lik", 20),
+    "vae":   (dict(hidden=(16,), latent=2),                                "loss",    100),
+    "gan":   (dict(hidden=(16,), latent=2),                                "critic",  20),
+    "dcgan": (dict(hidden=(8, 4), latent=3),                               "critic",  20),
+    "ddpm":  (dict(widths=(4, 4), embedding=4, T=10, batch_size=16),       "loss",    100),
+}
+
+
+def losses(name, backend, dtype, steps):
+    """What a model says of each of its first steps on the digits, started from NumPy's parameters."""
+    hyper, what, _ = DEVICES[name]
+    model = configs.model(name, hyper, load("digits", SEED))
+    state = model.start(SEED("init"), model.view(load("digits", SEED), SEED("view")).train)
+    host  = [state.params, state.stats, state.moments]
+    with use(backend):
+        def sent(a):
+            return xp.asarray(a.astype(dtype) if a.dtype == "float32" and name != "gmm" else a)
+        state = model.restore(0, *(trees.map(sent, tree) for tree in host))
+        train = model.view(load("digits", SEED), SEED("view")).train
+        return [metrics[what] for _, metrics in fit(model, state, model.batches(train, SEED("order"), 0), SEED("train"),
+                                                    steps)]
+
+
+@pytest.mark.parametrize("backend", ["strict", pytest.param("cupy", marks=pytest.mark.gpu)])
+@pytest.mark.parametrize("name", DEVICES)
+def test_a_device_says_of_the_first_steps_what_numpy_says(name, backend):
+    """Relative, to 1e-4 in float32 over 20 steps, to 1e-8 in float64 over 100, of games over 20."""
+    for dtype, steps, tolerance in (("float32", 20, 1e-4), ("float64", DEVICES[name][2], 1e-8)):
+        np.testing.assert_allclose(losses(name, backend, dtype, steps), losses(name, "numpy", dtype, steps), tolerance)

@@ -217,3 +217,23 @@ def test_the_training_curve_of_a_chain_is_its_loss_where_that_is_the_criterion()
     curve = pages.CRITERIA["L_simple"]
     assert curve(configs.model("ddpm", {}), 64, {"loss": 3.0}) == 3.0
     assert curve(configs.model("ddpm", {"variance": "learned"}), 64, {"loss": 3.0}) is None
+
+
+# ---- what was promised of them, in minutes each ----------------------------------------------------------------------
+@pytest.mark.slow
+@pytest.mark.parametrize("model, steps, most", [("dcgan", 1600, 0.20), ("wgan-gp", 3700, 0.20), ("ddpm", 3000, 0.16)])
+def test_samples_of_digits_are_nearer_to_them_than_those_of_ten_gaussians(tmp_path, model, steps, most):
+    """Seed 0; a distance of 1000 other samples of the same model may be 0.01 higher or lower."""
+    _, found = run(model, "digits", steps=steps, out=tmp_path / "run")
+    ours, mixture = (found["samples"][what] for what in ("This model", "A mixture of 10 Gaussians"))
+    assert ours["Fréchet distance"] <= most and ours["least class share"] >= 0.05
+    assert ours["Fréchet distance of features"] < mixture["Fréchet distance of features"]
+    assert model != "ddpm" or found["test"]["bits per dimension"][0] <= 2.40
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(5))
+def test_with_a_gradient_penalty_all_modes_of_the_ring_are_found(tmp_path, seed):
+    _, found = run("wgan-gp", "ring", seed, out=tmp_path / "run")
+    assert found["samples"]["This model"]["modes covered"] == 8
+    assert found["samples"]["This model"]["share near a mode"] >= 0.85
