@@ -94,7 +94,9 @@ def test_a_step_of_one_player_leaves_the_other_bitwise_as_it_was(model):
         step()
         after = parts()
         assert same(before[other], after[other]) and same(stats, copied(state.stats))
-        assert sum(map(np.array_equal, before[player], after[player])) <= 1 + 3             # a bias that tells nothing
+        still = sum(map(np.array_equal, before[player], after[player]))
+        assert still <= (4 if model.objective == "wasserstein" and player == "critic" else 0)       # its last bias: of
+        #                                                                the leaf, and of each buffer where it lies alone
 
 
 @over(GANS)
@@ -266,7 +268,8 @@ def test_on_a_device_it_learns_and_draws_the_same_without_waiting(model):
     assert len(here) == len(there) > 5 and x.dtype == x_there.dtype == ("int64" if model.levels else "float32")
     for a, b in zip(here, there):
         assert a.dtype == b.dtype == "float32" and np.allclose(a, b, rtol=1e-5, atol=1e-5 * np.max(abs(a), initial=0))
-    assert np.allclose(x, x_there, rtol=1e-4, atol=1 if model.levels else 1e-4)
+    assert np.mean(x != x_there) < 0.02 if model.levels else np.allclose(x, x_there, rtol=1e-4, atol=1e-4)
+    assert not model.levels or abs(x - x_there).max() <= 1
 
 
 @over(GANS)
@@ -399,7 +402,10 @@ def test_samples_are_in_the_units_of_the_data(model):
     if model.levels:
         assert x.dtype == "int64" and x.min() >= 0 and x.max() <= L - 1 and len(np.unique(x)) > 2
     else:
-        assert x.dtype == "float32" and np.all(abs(x.mean(0) - train.mean(0)) < 6 * train.std(0))
+        assert x.dtype == "float32"
+    seen = model.seen(train, state.stats)
+    assert np.allclose(model.as_data(seen, state.stats), train, rtol=1e-5, atol=1e-4)
+    assert model.levels or np.allclose(seen.mean(0), 0, atol=1e-4) and np.allclose(seen.std(0), 1, rtol=1e-4)
 
 
 def test_levels_are_rounded_to_the_nearest_and_the_ends_of_the_range_are_the_least_and_the_greatest():
