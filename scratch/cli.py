@@ -197,8 +197,10 @@ def told(folder, results):
             print(f"interrupted at step {results['step']}, which is saved; to go on: "
                   f"scratch resume {shlex.quote(str(folder))}")
         else:
-            figures("test", results["test"])
-            worth(results.get("samples", {}))
+            samples = results.get("samples", {})
+            figures("test", {name: value for name, value in results["test"].items()         # another draw of the same
+                             if name not in samples.get("This model", {})})
+            worth(samples)
             print(f"{folder / 'report.html'}", flush=True)
     return 128 + results["signal"] if results["signal"] else 0
 
