@@ -58,6 +58,9 @@ def fid_called(x, y): return metrics.frechet_distance(x, y)
 @fid("=", r"\operatorname{byrows}(x, y)", by="the same from products of rows: the singular values of A B' are those of the root", tol=digits)
 def fid_by_rows(x, y): return metrics.samples.by_rows(x, y)
 
+@fid("=", r"\frac{1}{7} \operatorname{frechetdistance}((x, x, x, x, x, x, x), (y, y, y, y, y, y, y))", by="each column seven times, more than there are rows: every square counts seven times", tol=digits)
+def seven_times(x, y): return 1 / 7 * metrics.frechet_distance(concatenate([x, x, x, x, x, x, x], 1), concatenate([y, y, y, y, y, y, y], 1))
+
 @fid(">=", r"0", by="a sum of squares, 0 for the same points in any order", tight=dict(y=lambda x: x[::-1]), covers="fid-lower-is-closer")
 def never_negative(): return 0.0
 

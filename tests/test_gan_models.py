@@ -95,8 +95,8 @@ def test_a_step_of_one_player_leaves_the_other_bitwise_as_it_was(model):
         after = parts()
         assert same(before[other], after[other]) and same(stats, copied(state.stats))
         still = sum(map(np.array_equal, before[player], after[player]))
-        assert still <= (4 if model.objective == "wasserstein" and player == "critic" else 0)       # its last bias: of
-        #                                                                the leaf, and of each buffer where it lies alone
+        assert still <= (4 if model.objective == "wasserstein" and player == "critic" else 0)   # its last bias: the
+        #                                                               leaf, and all of it that the buffers have
 
 
 @over(GANS)

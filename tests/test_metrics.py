@@ -374,7 +374,7 @@ def test_each_figure_is_its_definition():
     log_p = seen.model.log_prob(seen.params, seen.stats, x)
     assert judge(x, data, seen) == {
         "Fréchet distance":              float(frechet_distance(x / 16, test / 16)),
-        "distance to the training data": float(copying(x / 16, test / 16, train / 16)),
+        "distance to the training data": float(copying(x / 16, test[:100] / 16, train / 16)),
         "Fréchet distance of features":  float(frechet_distance(seen.features(x), seen.features(test))),
         "least class share":             float(np.bincount(log_p.argmax(1), minlength=10).min() / 100)}
 

@@ -243,7 +243,7 @@ def test_the_second_signal_interrupts_at_once():
 
 
 def test_a_signal_while_it_is_judged_loses_the_report_only(plain, monkeypatch):
-    monkeypatch.setattr(runs, "_finish", lambda opened: os.kill(os.getpid(), signal.SIGINT))
+    monkeypatch.setattr(runs, "_finish", lambda opened: signal.raise_signal(signal.SIGINT))
     folder, results = small("vae", "run")
     assert results == {"step": 20, "signal": signal.SIGINT} and runs.open_run(folder, which="last").state.step == 20
 

@@ -151,7 +151,8 @@ def sample(folder, n=64, seed=0, label=None, **hyper):
 def evaluate(folder, data=None, draws=100, seed=None):
     """Figures of the best state of a run on its training, validation and test examples: for each part {"n", and for
     each figure its mean and standard error over the examples}, and what its samples are worth (`judged`). With other
-    data: on all their parts. Codes are drawn from the run's own stream, as for its report, unless a seed is given."""
+    data: the figures of all their parts alone. Codes are drawn from the run's own stream, as for its report, unless a
+    seed is given."""
     config = configs.read(folder)
     configs.count("draws", draws)
     stream = Stream.seed(config["seed"])("test") if seed is None else Stream.seed(seed)
@@ -161,12 +162,14 @@ def evaluate(folder, data=None, draws=100, seed=None):
             return held_out(opened, draws, stream) | judged(opened)
         opened = open_run(folder)
         found  = load(data, opened.stream("data"))
+        own    = environment.data_hash(found) == config["data_hash"]
         if found.levels is None or found.levels == config["hyper"].get("levels", config["levels"]):
             found = opened.model.view(found, opened.stream("data"))
         if (math.prod(found.shape), found.levels) != (math.prod(config["shape"]), config["levels"]):
             raise ValueError(f"The data have shape {found.shape} and {found.levels} levels; expected "
                              f"{tuple(config['shape'])} and {config['levels']}, as {folder} learned.")
-        return held_out(opened._replace(data=found), draws, stream)
+        opened = opened._replace(data=found)
+        return held_out(opened, draws, stream) | (judged(opened) if own else {})
 
 
 @numpy.errstate(all="ignore")
