@@ -116,18 +116,18 @@ class Descent(Model):
         def loss(params):
             return self.loss(params, state.stats, batch, stream)
         step, (flat, layout) = state.step + 1, state.flat
-        value, (stats, terms) = self.descend(loss, state.params, flat, state.moments, step)
+        value, (stats, terms) = self.descend(loss, state.params, flat, layout, state.moments, step)
         if self.ema:
             optim.averaged(state.moments["average"], flat, step, self.ema)
         return state._replace(step=step, params=layout.views(flat), stats=stats), {"loss": value, **terms}
 
-    def descend(self, loss, params, flat, moments, t, **decays):
-        """Step t of the optimiser down loss(params) -> value, aux, of params that lie in `flat`, in place; gives value
-        and aux, of before it."""
+    def descend(self, loss, params, flat, layout, moments, t, **decays):
+        """Step t of the optimiser down loss(params) -> value, aux, of params that lie so in `flat`, in place; gives
+        value and aux, of before it."""
         found, gradient = value_and_grad(loss, has_aux=True)(params)
         if self.clip:
             gradient = optim.clip(gradient, self.clip)
-        for a, b, g in optim.Layout.of(gradient).parts(gradient):
+        for a, b, g in layout.parts(gradient):
             parts = {name: moment[a:b] for name, moment in moments.items()}
             optim.step(self.optimiser, flat[a:b], g, t, self.lr, parts, **decays)
         return found

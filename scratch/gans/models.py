@@ -145,7 +145,9 @@ class GAN(Standardised):
         """Step t of the optimiser of one player, in place; the loss before it, and what it gives besides."""
         moments = {name: self._own(state, player, moment) for name, moment in state.moments.items()}
         decays  = {"beta1": self.beta1, "beta2": self.beta2} if self.optimiser == "adam" else {}
-        return self.descend(loss, state.params[player], self._own(state, player, state.flat[0]), moments, t, **decays)
+        params  = state.params[player]
+        return self.descend(loss, params, self._own(state, player, state.flat[0]), optim.Layout.of(params), moments, t,
+                            **decays)
 
     # ---- what it has learned -----------------------------------------------------------------------------------------
     def codes(self, stream, stats, n):
