@@ -250,3 +250,23 @@ def test_guidance_moves_the_noise_and_leaves_the_variance_that_the_label_has():
     (eps, v), (guided, v_guided) = (model.noise(params, stats, y, w)(x, 2) for w in (0, 2.0))
     assert np.array_equal(v, v_guided) and not np.allclose(eps, guided)
     assert not np.allclose(v, model.noise(params, stats, 0 * y + 3)(x, 2)[1])
+
+
+def test_a_bound_by_some_of_the_steps_counts_each_for_its_part_of_the_chain():
+    model = MODELS["mlp-v"]
+    params, stats = begin(model)
+    batch = example(model)
+    x0, s = model.seen(batch["x"], stats), stats["schedule"]
+    a, b  = (part + int(u * 2) for part, u in zip((1, 3), SEED("steps").uniform(2)))            # of 1, 2 and of 3, 4
+    p     = model.back(stats, model.noise(params, stats, None))
+    each  = [ddpm.step_loss(p, x0, t, SEED("bound")(t).normal(x0.shape, "float64"), s, 5) for t in (a, b)]
+    found = model.evaluate(params, stats, batch, SEED, draws=2)["ELBO"]
+    np.testing.assert_allclose(found, -ddpm.prior_kl(x0, s) - 2 * sum(each), rtol=1e-12)
+
+
+def test_a_long_chain_is_shown_by_some_of_its_states_from_the_noise_to_the_sample():
+    model = dataclasses.replace(MODELS["mlp-v"], T=50)
+    params, stats = begin(model)
+    states = model.chain(params, stats, SEED, 3)
+    assert len(states) == 40 and np.array_equal(np.rint(4 * states[-1]), model.sample(params, stats, SEED, 3))
+    assert np.array_equal(states[0], np.clip((SEED("x").normal((3, 8), "float64") + 1) / 2, 0, 1))

@@ -10,6 +10,7 @@ from backends.random import Stream, evaluation
 from scratch import autodiff, optim, trees
 from scratch.autodiff import value_and_grad
 from scratch.data import Data, batches, load
+from scratch.data.levels import units
 from scratch.data.toys import TOYS
 from scratch.gans import nets
 from scratch.gans.models import GAN
@@ -643,3 +644,17 @@ def test_no_two_parts_start_from_the_same_draw():
             SEED, data(GANS["nonsaturating"]).train).params):
         first = [leaf.ravel()[0] / leaf.std() for leaf in trees.leaves(params) if leaf.std()]      # whatever the gain
         assert len(first) > 3 and len(np.unique(np.round(first, 4))) == len(first)
+
+
+def test_a_part_of_one_example_is_refused_before_training():
+    x = SEED("x").normal((5, 2))
+    with pytest.raises(ValueError, match="one example for valid; expected two at least"):
+        GAN().view(Data({"x": x}, {"x": x[:1]}, {"x": x}, shape=(2,)), SEED)
+
+
+def test_far_from_0_the_units_are_right():
+    x = SEED("x").normal((200000, 2)) + np.array([1000, -3000], "float32")
+    centre, scale = units(x)
+    np.testing.assert_allclose(centre, x.astype("float64").mean(0), rtol=1e-6)
+    np.testing.assert_allclose(scale, x.astype("float64").std(0), rtol=1e-5)
+    assert centre.dtype == scale.dtype == "float32" and units(0 * x + 0.1)[1].tolist() == [1, 1]

@@ -384,3 +384,11 @@ def test_one_sample_in_twenty_covers_a_mode_and_fewer_do_not():
     x = np.repeat(modes[:4], [50, 5, 4, 41], axis=0)
     found = judge(x, load("ring", SEED), modes=(modes, radius))
     assert found["modes covered"] == 3 and found["share near a mode"] == 1
+
+
+def test_a_figure_without_a_value_is_left_out_and_many_classes_have_no_eyes():
+    x    = points(20, 2)
+    data = Data({"x": x, "y": np.arange(20) * 10}, {"x": x}, {"x": x}, shape=(2,))
+    with np.errstate(all="ignore"):
+        assert set(judge(x + 1, data)) == {"Fréchet distance"}                  # all test data lie on training data
+    assert eyes(data, steps=1) is None

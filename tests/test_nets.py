@@ -426,3 +426,13 @@ def test_silu_is_its_limits_far_from_0(dtype):
         y, pull = vjp(silu, x)
         slope   = pull(np.ones_like(x))
     assert np.array_equal(y, np.maximum(x, 0)) and np.array_equal(slope, [0, 0, 0, 0.5, 1, 1, 1])
+
+
+def test_a_mask_for_each_example_hides_its_own_keys_from_every_head():
+    init, apply = multihead(4, heads=2)
+    params = init(SEED)
+    x      = SEED("x").normal((2, 3, 4))
+    mask   = np.array([np.tril(np.ones((3, 3))), np.triu(np.ones((3, 3)))]) > 0
+    both   = apply(params, x, mask=mask)
+    for i in range(2):
+        np.testing.assert_allclose(both[i], apply(params, x[i:i + 1], mask=mask[i])[0], rtol=1e-5, atol=1e-6)

@@ -237,3 +237,24 @@ def test_with_a_gradient_penalty_all_modes_of_the_ring_are_found(tmp_path, seed)
     _, found = run("wgan-gp", "ring", seed, out=tmp_path / "run")
     assert found["samples"]["This model"]["modes covered"] == 8
     assert found["samples"]["This model"]["share near a mode"] >= 0.85
+
+
+# ---- what is judged, and by what -------------------------------------------------------------------------------------
+def test_a_game_is_shown_by_its_last_state_whatever_its_validation_says(tmp_path, monkeypatch):
+    worse = iter(range(99))
+    monkeypatch.setattr(runs, "held_out", lambda *_, **__: {"valid": {"Fréchet distance": (float(next(worse)), 0.0)}})
+    monkeypatch.setattr(runs, "_finish", lambda opened: {})
+    folder, _ = run("gan", "ring", out=tmp_path / "run", **GAME)
+    assert open_run(folder).state.step == 4
+
+
+def test_a_chain_is_judged_on_no_more_examples_than_it_says(made, monkeypatch):
+    opened = open_run(made("plane"), needs_data=True)
+    monkeypatch.setattr(type(opened.model), "most", 5)
+    assert runs.held_out(opened, parts=["train"])["train"]["n"] == 5
+
+
+def test_other_data_are_not_taken_for_what_was_learned(made, tmp_path):
+    numpy.save(tmp_path / "other.npy", numpy.random.default_rng(1).normal(size=(60, 2)))
+    assert "samples" not in runs.evaluate(made("plane"), tmp_path / "other.npy", draws=1)
+    assert "samples" in runs.evaluate(made("plane"), draws=1)
