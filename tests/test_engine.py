@@ -61,6 +61,21 @@ def test_the_same_worlds_come_again_and_letters_follow_what_was_put():
     assert (a.put(m=a["p"])["m"] == a["p"]).all()
 
 
+def test_what_does_not_follow_from_a_changed_letter_is_not_worked_out_again():
+    worked = []
+    world  = World("three letters that follow", X=size(2, 3), p=simplex("X"), q=simplex("X"),
+                   a=let("a", lambda p: worked.append("a") or p * 2), b=let("b", lambda a, q: worked.append("b") or a * q),
+                   c=let("c", lambda q: worked.append("c") or q * 3))
+    s = world.draw(1)[0]
+    def asked(t):
+        worked.clear()
+        assert (t["b"] == t["p"] * 2 * t["q"]).all() and (t["c"] == t["q"] * 3).all()
+        return sorted(worked)
+    assert asked(s) == ["a", "b", "c"] and asked(s.put()) == []
+    assert asked(s.put(p=s["q"])) == ["a", "b"] and asked(s.put(q=s["p"])) == ["b", "c"]
+    assert asked(s.put("a")) == ["a", "b"]
+
+
 @pytest.mark.parametrize("kind, low, high", [(simplex(3), 0, 1), (counts(3), 0, 4), (unit(3), 1 / 64, 63 / 64),
                                              (unit(3, closed=True), 0, 1), (real(3), -3, 3), (positive(3), 1 / 8, 3),
                                              (index(3, 5), 0, 2)])

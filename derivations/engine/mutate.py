@@ -13,6 +13,7 @@ import copy
 import dataclasses
 import functools
 import gc
+import itertools
 import pathlib
 import sys
 import tomllib
@@ -31,6 +32,7 @@ from derivations.engine.source import tree_of
 WORLDS   = 20               # a mutant of a line is tried on so many of its generic worlds, and on all corners
 FEW      = 6                # one of a function on so many, and all corners, of each line that reaches it
 FREE     = 5                # and an identity is shown in so many free worlds
+CRASHES  = 3                # a check that a mutant has crashed so often is not tried on it again
 CALLS    = 3                # of so many calls of a function the arguments are kept
 PER_LINE = 20               # mutants of a line of a derivation, or of a letter
 
@@ -57,32 +59,28 @@ class Mutant:
     """What was changed, as text, and the code that came out."""
     change: str
     code:   types.CodeType
-    line:   int
+    node:   ast.AST                             # what stood there
 
 
 def mutants(f, letters=(), most=None, known=None):
     """The mutants of a function: a list of Mutants. `letters`: groups of names that may stand for one another; `known`:
     the functions that one may be exchanged for, those of its module unless told otherwise."""
-    tree = tree_of(f.__code__)
+    tree = copy.deepcopy(tree_of(f.__code__))
     if tree is None or f.__code__.co_freevars:
         return []
-    found, names = {}, collections.Counter()
+    if isinstance(tree, ast.FunctionDef):
+        tree.decorator_list = []
+    found, names = [], collections.Counter()
     for path, node in places(tree):
         for new in changes(node, letters):
             if isinstance(node, ast.Call) and isinstance(new, ast.Call) and _called(new) != _called(node) and \
                     isinstance(new.func, ast.Name) and new.func.id not in (known or f.__globals__):
                 continue
-            changed = replaced(tree, path, new)
-            if isinstance(new, ast.Name) and new.id not in [a.arg for a in tree.args.args]:
-                changed.args.args.append(ast.arg(new.id))
-            change  = f"{_text(node)} -> {_text(new)}"
+            change = f"{ast.unparse(node)} -> {ast.unparse(new)}"
             names[change] += 1
-            if names[change] > 1:
-                change += f" ({names[change]})"
-            found[change] = changed, node.lineno
-    keep = list(found.items())
-    keep = [keep[i * len(keep) // most] for i in range(most)] if most and len(keep) > most else keep
-    return [Mutant(change, compiled(tree, f.__code__), line) for change, (tree, line) in keep]
+            found.append((f"{change} ({names[change]})" if names[change] > 1 else change, path, node, new))
+    keep = [found[i * len(found) // most] for i in range(most)] if most and len(found) > most else found
+    return [Mutant(change, compiled(tree, path, new, f.__code__), node) for change, path, node, new in keep]
 
 
 def places(node, path=()):
@@ -142,41 +140,42 @@ def _called(call):
     return getattr(call.func, "id", getattr(call.func, "attr", ""))
 
 
-def _text(node):
-    return ast.unparse(ast.fix_missing_locations(copy.deepcopy(node)))
-
-
-def replaced(tree, path, new):
-    """A copy of the tree with `new` at the path."""
-    tree = parent = copy.deepcopy(tree)
-    for name, i in path[:-1]:
-        parent = getattr(parent, name) if i is None else getattr(parent, name)[i]
-    name, i = path[-1]
-    if i is None:
-        setattr(parent, name, copy.deepcopy(new))
-    else:
-        getattr(parent, name)[i] = copy.deepcopy(new)
-    return tree
-
-
-def compiled(tree, original):
-    """The code object of a changed function, or lambda. Letters that it asks for anew become arguments."""
-    if isinstance(tree, ast.FunctionDef):
-        tree.decorator_list = []
-        module = ast.Module([tree], [])
-    else:
-        module = ast.Module([ast.Expr(tree)], [])
-    code = compile(ast.fix_missing_locations(module), original.co_filename, "exec")
+def compiled(tree, path, new, original):
+    """The code object of a function, or lambda, with `new` at a path of its tree. Letters that it asks for anew become
+    arguments."""
+    *above, (name, i) = path
+    parent = functools.reduce(lambda node, step: _child(node, *step), above, tree)
+    old, asked = _child(parent, name, i), [a.arg for a in tree.args.args]
+    _put(parent, name, i, new)
+    if isinstance(new, ast.Name) and new.id not in asked:
+        tree.args.args.append(ast.arg(new.id))
+    body = [tree] if isinstance(tree, ast.FunctionDef) else [ast.Expr(tree)]
+    code = compile(ast.fix_missing_locations(ast.Module(body, [])), original.co_filename, "exec")
+    _put(parent, name, i, old)
+    del tree.args.args[len(asked):]
     return next(c for c in code.co_consts if isinstance(c, types.CodeType) and c.co_name == original.co_name)
+
+
+def _child(node, name, i):
+    return getattr(node, name) if i is None else getattr(node, name)[i]
+
+
+def _put(node, name, i, child):
+    if i is None:
+        setattr(node, name, child)
+    else:
+        getattr(node, name)[i] = child
 
 
 # ---- trying them -----------------------------------------------------------------------------------------------------
 @dataclasses.dataclass
 class Verdict:
-    """What became of a mutant; `world` and `outcome` are those that killed it."""
+    """What became of a mutant; of one that was killed: what stood there, the line, the world and the outcome."""
     owner:   str
     change:  str
     status:  str
+    node:    Any = None
+    line:    Any = None
     world:   Any = None
     outcome: Any = None
 
@@ -191,10 +190,11 @@ def shapes(line, pool):
     return [group for group in groups.values() if len(group) > 1]
 
 
+@functools.lru_cache(1000)
 def some(line, n):
-    """n of the generic samples in which a line applies, and all corners."""
+    """n of the generic samples in which a line applies, and n corners."""
     pool = [s for s in line.world.draw(worlds.WORLDS) if line.applies(s)]
-    return [s for s in pool if not s.corner][:n] + [s for s in pool if s.corner]
+    return [s for s in pool if not s.corner][:n] + [s for s in pool if s.corner][:n]
 
 
 def checked_by(line):
@@ -216,19 +216,31 @@ def of_line(line):
         return [_of_line(line, mutant, tried, known) for mutant in mutants(line.f, groups, PER_LINE, known)]
 
 
-def _of_line(line, mutant, tried, known):
-    f, original, crashed = types.FunctionType(mutant.code, known), line.f, False
+def _killer(tried):
+    """(did a check crash?, the check that fails, its sample and Outcome, or None) of samples that checks are tried on.
+    A check that has crashed CRASHES times is not asked again."""
+    crashes = collections.Counter()
     for check, s in tried:
-        try:
-            line.f = f
-            found  = check.check(s if check is line else s.put())
-        except Exception:                       # whatever a wrong formula may raise
-            crashed = True
-            continue
-        finally:
-            line.f = original
-        if found.status == FAILS:
-            return Verdict(line.id, mutant.change, KILLED, s, found)
+        if crashes[check] < CRASHES:
+            try:
+                found = check.check(s)
+            except Exception:                   # whatever a wrong formula may raise
+                crashes[check] += 1
+                continue
+            if found.status == FAILS:
+                return True, (check, s, found)
+    return bool(crashes), None
+
+
+def _of_line(line, mutant, tried, known):
+    f, original = types.FunctionType(mutant.code, known), line.f
+    line.f = f
+    try:
+        crashed, killer = _killer((check, s if check is line else s.put()) for check, s in tried)
+    finally:
+        line.f = original
+    if killer:
+        return Verdict(line.id, mutant.change, KILLED, mutant.node, *killer)
     if crashed:
         return Verdict(line.id, mutant.change, CRASHED)
     pool  = [s for _, s in tried]
@@ -326,6 +338,7 @@ def name_of(code):
     return f"{module}.{code.co_qualname}" + (f" {ast.unparse(tree_of(code))}" if code.co_name == "<lambda>" else "")
 
 
+@functools.cache
 def of_scratch(code):
     """Is it the code of a function that is mutated: not of one inside another, nor of a comprehension?"""
     path = pathlib.Path(code.co_filename)
@@ -384,27 +397,49 @@ def of_target(target):
     groups = [group for group in groups.values() if len(group) > 1]
     most   = None if of_scratch(target.f.__code__) else PER_LINE
     with quiet():
-        tried = [(line, s) for line in target.lines for s in some(line, FEW)]
-        return [_of_target(target, mutant, tried) for mutant in mutants(target.f, groups, most)]
+        pools = [[(line, s) for s in some(line, FEW)] for line in target.lines]
+        tried = [pair for row in itertools.zip_longest(*pools) for pair in row if pair]     # each line's first world,
+        again = {line.world: _changed(line.world, target.f) for line in target.lines}       # then their second ones
+        for line, s in tried:
+            line.check(s)                       # works the letters out that a change of the function leaves as they are
+        return [_of_target(target, mutant, tried, again) for mutant in mutants(target.f, groups, most)]
 
 
-def _of_target(target, mutant, tried):
-    f, original, crashed = target.f, target.f.__code__, False
+def _changed(world, f):
+    """The letters of a world that a change of f may change: that which f is, and those that may run `scratch`."""
+    return tuple(name for name, letter in world.letters.items()
+                 if letter.follow and (letter.follow is f or _calls_scratch(letter.follow)))
+
+
+@functools.cache
+def _calls_scratch(f):
+    """May a function of a topic run code of `scratch`? Not if all that it names are words, numbers, and helpers that
+    may not."""
+    codes = [f.__code__]
+    for code in codes:
+        codes += [inner for inner in code.co_consts if isinstance(inner, types.CodeType)]
+    for value in filter(None, (f.__globals__.get(name) for code in codes for name in code.co_names)):
+        home = getattr(value, "__module__", None) or getattr(value, "__name__", "")
+        if home.startswith("derivations.") and home != words.__name__ and isinstance(value, types.FunctionType):
+            if _calls_scratch(value):
+                return True
+        elif home not in (words.__name__, "math") and not isinstance(value, (int, float)):
+            return True
+    return False
+
+
+def _of_target(target, mutant, tried, again):
+    f, original = target.f, target.f.__code__
     f.__code__ = mutant.code
     try:
-        for line, s in tried:
-            try:
-                found = line.check(s.put())
-            except Exception:                   # whatever a wrong formula may raise
-                crashed = True
-                continue
-            if found.status == FAILS:
-                return Verdict(target.name, mutant.change, KILLED, s, found)
+        crashed, killer = _killer((line, s.put(*again[line.world])) for line, s in tried)
     finally:
         f.__code__ = original
+    if killer:
+        return Verdict(target.name, mutant.change, KILLED, mutant.node, *killer)
     if crashed:
         return Verdict(target.name, mutant.change, CRASHED)
-    if not target.calls or target.ran and mutant.line not in target.ran:
+    if not target.calls or target.ran and mutant.node.lineno not in target.ran:
         return Verdict(target.name, mutant.change, UNTRIED)
     changed = types.FunctionType(mutant.code, f.__globals__, None, f.__defaults__)
     changed.__kwdefaults__ = f.__kwdefaults__

@@ -10,6 +10,7 @@ Hypothesis draws small integers and every letter divides them, so that a shrunk 
 pencil. Four worlds in five are generic (sizes of at least 2, no zeros, letters that differ), one in five is a corner.
 """
 import dataclasses
+import functools
 import inspect
 import itertools
 import math
@@ -188,6 +189,16 @@ class World:
                     [d for d in (*letter.kind.dims, letter.kind.high) if isinstance(d, str)]
         return [name for name, letter in self.letters.items() if name in needed and letter.kind]
 
+    @functools.cache
+    def after(self, *names):
+        """The letters `names`, and those that follow from any of them."""
+        return {name for name in self.letters if not {name, *self._before(name)}.isdisjoint(names)}
+
+    def _before(self, name):
+        follow = self.letters[name].follow
+        for each in inspect.signature(follow).parameters if follow else ():
+            yield from (each, *self._before(each))
+
     def strategy(self, corners=True):
         """A Hypothesis strategy of samples, without corners if told so: three bytes say which sizes, and whether it is
         a corner, then every byte is a number of a letter. All shrink to what is simplest.
@@ -273,9 +284,12 @@ class Sample:
             self._known[name] = value
         return self._known[name]
 
-    def put(self, **letters):
-        """The same world with these letters changed, and all that follows from them."""
-        return Sample(self.world, {**self.given, **letters}, self.corner)
+    def put(self, *again, **letters):
+        """The same world with these letters changed, and all that follows from them, or from those named to be worked
+        out `again`; lines are forgotten."""
+        new, stale = Sample(self.world, {**self.given, **letters}, self.corner), self.world.after(*again, *letters)
+        new._known = {name: v for name, v in self._known.items() if isinstance(name, str) and name not in stale}
+        return new
 
     def call(self, f):
         """f of the letters that it names."""
