@@ -1,6 +1,7 @@
 """Divergences.   Kullback and Leibler 1951, Lin 1991, Kantorovich and Rubinstein 1958, Dowson and Landau 1982   world: finitely many points, normal laws
 
-How far apart are two laws? KL asks what it costs to believe the wrong one, JS how well they can be told apart, W how far their mass has to be carried.
+How far apart are two laws? What does it cost to believe the wrong one, how well can the two be told apart, and how far would their mass
+have to be carried?
 """
 from derivations import Derivation, World, invertible, let, positive, real, simplex, size, tex, unit
 from derivations.engine.words import (D, E, H, JS, KL, abs, concatenate, cumsum, det, diagonal, eigh, exp, eye, gaussian, inv, log, logdet, max, maximum,
@@ -8,7 +9,33 @@ from derivations.engine.words import (D, E, H, JS, KL, abs, concatenate, cumsum,
 from scratch.autodiff import grad
 from scratch.probability import divergences as model
 
-# ---- KL --------------------------------------------------------------------------------------------------------------
+# ---- First a tool: Jensen's inequality -------------------------------------------------------------------------------
+positive_variable = World("a positive variable",
+    N = size(1, 5),
+    p = tex(r"p(x)",  simplex("N")),
+    x = tex(r"x",     positive("N")))
+
+jensen = Derivation("Jensen", positive_variable)
+
+r"""
+Take a quantity that is 1 or 9, with equal chances. Its mean is 5, and $\log 5 = 1.61$. Its logarithm is 0 or $2.20$, and the
+mean of those is $1.10$. The logarithm is *concave*: it bends down, so every chord between two of its points lies below it.
+"""
+
+@jensen(r"\log \mathbb{E}_{p(x)}[x]")
+def log_mean(p, x): return log(E(p, x))
+
+"""
+This is *Jensen's inequality*: the mean of the logarithms is never above the logarithm of the mean. Remember which side is
+larger. It is the reason why a KL is never negative, and [the first step of the bound](elbo.inside) on which the rest of the
+road is built.
+"""
+
+@jensen(">=", r"\mathbb{E}_{p(x)}[\log x]", by="the logarithm is concave; equal only where x is a constant", tight=dict(x=lambda x: x * 0 + max(x)),
+        gap=lambda p, x: KL(p, p * x / E(p, x)), covers="jensen-log")
+def mean_log(p, x): return E(p, log(x))
+
+# ---- KL, and why it is never negative --------------------------------------------------------------------------------
 two_laws = World("two laws on X points",
     X   = size(1, 5),
     p   = tex(r"p(x)",    simplex("X")),
@@ -16,6 +43,12 @@ two_laws = World("two laws on X points",
     mid = let(r"g(x)",    lambda p, q: ratio(sqrt(p * q), sum(sqrt(p * q)))))        # between p and q: the geometric mean
 
 kl = Derivation("Kullback-Leibler", two_laws)
+
+r"""
+Draws come from $p$, and a friend believes that they come from $q$. Each draw $x$ multiplies the odds for $p$ by
+$\frac{p(x)}{q(x)}$. In the long run a share $p(x)$ of the draws are $x$; so the typical factor per draw is the product
+below. (Evidence is meant as in court, here.)
+"""
 
 @kl(r"\log \prod_x \left(\frac{p(x)}{q(x)}\right)^{p(x)}", let=r"\text{the evidence for } p \text{, were it true, a draw}")
 def evidence(p, q): return log(prod(ratio(p, q)**p))
@@ -26,8 +59,19 @@ def kl_expected(p, q): return E(p, log(ratio(p, q)))
 @kl("=", r"\mathbb{E}_{p(x)}\left[\log p(x) - \log q(x)\right]", by="the logarithm of a fraction", covers="kl-definition")
 def kl_difference(p, q): return E(p, log(p) - log(q))
 
+"""
+This is the *Kullback-Leibler divergence*: how many nats a draw from $p$ says against $q$, on average. It is also what your
+friend pays, in extra length, for writing the draws in a code made for $q$. Where $p$ has mass (a share above 0) and $q$ none
+it is infinite: one such draw, and $q$ is out.
+"""
+
 @kl("=", r"\mathrm{KL}(p(x) \,\Vert\, q(x))", by="its name", covers="kl-definition")
 def kl_named(p, q): return KL(p, q)
+
+r"""
+A single draw may speak for $q$. Can draws do so on average? Jensen says no. Taken with $\frac{q}{p}$ as the variable it ends
+at 0 at once; taken with its square root, as here, it leads past a sum of squares, in which we can see when the KL is 0.
+"""
 
 @kl(">=", r"-2 \log \sum_x \sqrt{p(x)\, q(x)}", by="Jensen: -log is convex; what is lost is a KL too", where=lambda p, q: sum(p * q) > 0,
     gap=lambda p, q, mid: 2 * KL(p, mid))
@@ -43,11 +87,24 @@ def kl_nonnegative(): return 0
 @kl("=", r"\operatorname{klcategorical}(\log p(x), \log q(x))", to=kl_named, by="the function that is called, with logarithms in")
 def kl_called(p, q): return model.kl_categorical(log(p), log(q))
 
+r"""
+Is it a distance, then? It is 0 for equal laws alone, as a distance should be. But swap the laws and another number comes
+out. $\mathrm{KL}(p \,\Vert\, q)$ minds where $p$ has mass and $q$ has little; $\mathrm{KL}(q \,\Vert\, p)$ minds the
+opposite. What a model learns depends on which of the two it lowers.
+"""
+
 @kl(r"\mathrm{KL}(p(x) \,\Vert\, q(x)) - \mathrm{KL}(q(x) \,\Vert\, p(x))", let=r"\text{the two directions}")
 def directions(p, q): return KL(p, q) - KL(q, p)
 
 @kl("=", r"\sum_x (p(x) + q(x)) \log \frac{p(x)}{q(x)}", by="one sum; it is 0 for equal laws and by luck: KL is not symmetric", where=lambda p, q: (p * q > 0).all())
 def asymmetry(p, q): return sum((p + q) * log(ratio(p, q)))
+
+# ---- A square instead of a logarithm ---------------------------------------------------------------------------------
+r"""
+One could also compare by squares. Where draws from $q$ have to stand for $p$, each is weighted with $\frac{p(x)}{q(x)}$, and
+$\chi^2$ is the variance of that weight under $q$. It is the stricter judge: by Jensen once more its $\log(1 + \chi^2)$ is
+never below the KL.
+"""
 
 @kl(r"\sum_x \frac{(p(x) - q(x))^2}{q(x)}", let=r"\chi^2(p \,\Vert\, q)")
 def pearson(p, q): return sum(ratio((p - q)**2, q))
@@ -62,7 +119,7 @@ def log_chi_square(p, q): return log(E(p, ratio(p, q)))
     gap=lambda p, q: KL(p, ratio(p**2, q) / sum(ratio(p**2, q))))
 def kl_under_chi_square(p, q): return KL(p, q)
 
-# ---- the chain rule --------------------------------------------------------------------------------------------------
+# ---- Piece by piece: the chain rule ----------------------------------------------------------------------------------
 two_joints = World("two laws on pairs",
     X     = size(1, 3),
     Z     = size(1, 4),
@@ -75,6 +132,12 @@ two_joints = World("two laws on pairs",
 
 pairs = Derivation("pairs", two_joints)
 
+"""
+The models on this road are built of pieces: one letter first, then another, given the first. How far apart are two such
+models? The logarithm turns their products into sums, so the KL comes apart as well: one KL for each piece, the second on
+average over what $p$ puts first.
+"""
+
 @pairs(r"\mathrm{KL}(p(x, z) \,\Vert\, q(x, z))", let=r"\text{of the pair}")
 def kl_joint(p_xz, q_xz): return KL(p_xz, q_xz, (0, 1))
 
@@ -86,22 +149,7 @@ def kl_chain(p_x, q_x, p_z_x, q_z_x): return KL(p_x, q_x) + E(p_x, KL(p_z_x, q_z
        gap=lambda p_x, p_z_x, q_z_x: E(p_x, KL(p_z_x, q_z_x)))
 def kl_marginal(p_x, q_x): return KL(p_x, q_x)
 
-# ---- Jensen ----------------------------------------------------------------------------------------------------------
-positive_variable = World("a positive variable",
-    N = size(1, 5),
-    p = tex(r"p(x)",  simplex("N")),
-    x = tex(r"x",     positive("N")))
-
-jensen = Derivation("Jensen", positive_variable)
-
-@jensen(r"\log \mathbb{E}_{p(x)}[x]")
-def log_mean(p, x): return log(E(p, x))
-
-@jensen(">=", r"\mathbb{E}_{p(x)}[\log x]", by="the logarithm is concave; equal only where x is a constant", tight=dict(x=lambda x: x * 0 + max(x)),
-        gap=lambda p, x: KL(p, p * x / E(p, x)), covers="jensen-log")
-def mean_log(p, x): return E(p, log(x))
-
-# ---- JS --------------------------------------------------------------------------------------------------------------
+# ---- JS, and where it goes flat --------------------------------------------------------------------------------------
 apart = World("two laws, and two that share no point", base=two_laws,
     b   = tex(r"b(x)",    real("X")),
     v   = tex(r"v(x)",    positive("X")),
@@ -110,6 +158,11 @@ apart = World("two laws, and two that share no point", base=two_laws,
     q_B = let(r"q_B(x)",  lambda q, a: ratio(q * (1 - a), sum(q * (1 - a)))))
 
 js = Derivation("Jensen-Shannon", apart)
+
+"""
+KL is infinite where $q$ misses a point of $p$. A milder question: somebody tosses a coin, draws from $p$ or from $q$, and
+shows you $x$. How much does $x$ tell of the coin? Both laws are compared with the middle of the two, which misses nothing.
+"""
 
 @js(r"\frac{\log \prod_x \left(\frac{2 p(x)}{p(x) + q(x)}\right)^{p(x)}}{2} + \frac{\log \prod_x \left(\frac{2 q(x)}{p(x) + q(x)}\right)^{q(x)}}{2}")
 def shares(p, q): return log(prod(ratio(2 * p, p + q)**p)) / 2 + log(prod(ratio(2 * q, p + q)**q)) / 2
@@ -134,6 +187,11 @@ def js_nonnegative(): return 0
 @js("=", r"\operatorname{jscategorical}(\log p(x), \log q(x))", to=js_named, by="the function that is called, with logarithms in")
 def js_called(p, q): return model.js_categorical(log(p), log(q))
 
+r"""
+One toss is worth one bit, $\log 2$ nats, so JS can never be more. And it is as much as that as soon as the two laws share no
+point, however near or far they lie. That is bad news for whoever wants to learn from it: there is no slope to follow.
+"""
+
 @js(r"\mathrm{JS}(p_A(x), q_B(x))")
 def js_disjoint(p_A, q_B): return JS(p_A, q_B)
 
@@ -148,7 +206,7 @@ def js_slope(p_A, v, a): return D(lambda v: JS(p_A, v * (1 - a) / sum(v * (1 - a
     where=lambda p, a: (sum(p * a) > 0) & (sum(1 - a) > 0))
 def js_flat(v): return 0 * v
 
-# ---- normal laws -----------------------------------------------------------------------------------------------------
+# ---- Two normal laws on the line -------------------------------------------------------------------------------------
 on_the_line = World("two normal laws on the line",
     mu1    = tex(r"\mu_1",               real()),
     mu2    = tex(r"\mu_2",               real()),
@@ -164,8 +222,20 @@ on_the_line = World("two normal laws on the line",
 
 line = Derivation("normal laws on the line", on_the_line)
 
+r"""
+So far a law was a list. The *normal* law $\mathcal{N}(\mu, \sigma^2)$, of mean $\mu$ and variance $\sigma^2$, lies on the
+whole line, and its expectations are integrals. Still we approximate nothing: $\log p_1(x) - \log p_2(x)$ has no power above
+$x^2$, and three points $\epsilon$ with the right weights average such a function exactly.
+"""
+
 @line(r"\mathbb{E}_{\mathcal{N}(0, 1)}\left[\log p_1(x) - \log p_2(x)\right]", let=r"\mathrm{KL}(\mathcal{N}(\mu_1, \sigma_1^2) \,\Vert\, \mathcal{N}(\mu_2, \sigma_2^2))")
 def line_expected(w, log_p1, log_p2): return E(w, log_p1 - log_p2)
+
+r"""
+Read the outcome as prices. A shift of the mean is paid in squares, in units of $\sigma_2$. A $\sigma_2$ that is too large
+costs its logarithm only; one that is too small costs a square. Again it is dear to miss what is there, and cheap to allow
+for what is not.
+"""
 
 @line("=", r"\log \frac{\sigma_2}{\sigma_1} + \frac{\sigma_1^2 + (\mu_1 - \mu_2)^2}{2 \sigma_2^2} - \frac{1}{2}", by="the expected squares are s^2 and s^2 + (the shift)^2",
       covers="kl-gaussian-1d")
@@ -177,6 +247,7 @@ def line_called(mu1, mu2, s1, s2): return model.kl_normals(stack([mu1]), 2 * log
 @line(">=", r"0", by="as every KL", tight=dict(mu1="mu2", s1="s2"), covers="kl-nonneg")
 def line_nonnegative(): return 0
 
+# ---- Against the standard normal law ---------------------------------------------------------------------------------
 independent = World("independent normals against the standard one",
     J       = tex(r"J",                     size(1, 4)),
     mu      = tex(r"\mu_j",                 real("J")),
@@ -191,21 +262,45 @@ independent = World("independent normals against the standard one",
 
 standard = Derivation("against the standard normal", independent)
 
+"""
+One case returns in [the VAE](vae) and after it: independent coordinates $z_j$, each normal, against the *standard* normal
+law of mean 0 and variance 1. Independent laws multiply, logarithms add, so the KL is a sum over $j$. It is printed here as
+the papers have it, with a minus.
+"""
+
 @standard(r"-\sum_j \mathbb{E}_{\mathcal{N}(0, 1)}\left[\log q(z_j) - \log p(z_j)\right]", let=r"-\mathrm{KL}(\mathcal{N}(\mu, \operatorname{diag} \sigma^2) \,\Vert\, \mathcal{N}(0, I))")
 def standard_expected(w, log_q, log_p): return -sum(E(w, log_q - log_p))
 
-@standard("=", r"\frac{1}{2} \sum_j \left(1 + \log \sigma_j^2 - \mu_j^2 - \sigma_j^2\right)", by="the line above at each j, with mu = 0 and sigma = 1 on the right",
+@standard("=", r"\frac{1}{2} \sum_j \left(1 + \log \sigma_j^2 - \mu_j^2 - \sigma_j^2\right)", by="the KL of two normal laws on the line, at each j, with mu = 0 and sigma = 1 on the right",
           covers="kl-gaussian-diag")
 def standard_closed(mu, log_var, s): return 1 / 2 * sum(1 + log_var - mu**2 - s**2)
 
+"""
+Such a KL takes one line of code, since both laws are known. The law that we want is the posterior, and it is not known: the
+evidence in it is a sum that nobody can do. How does one lower a KL that one cannot compute? That is [the next page](elbo).
+"""
+
 @standard("=", r"-\operatorname{klnormal}(\mu_j, \log \sigma_j^2)", by="the function that every VAE here trains with")
 def standard_called(mu, log_var): return -model.kl_normal(mu, log_var)
+
+# ---- Its last digits -------------------------------------------------------------------------------------------------
+r"""
+For each coordinate the KL is half of $\mu_j^2 + e^{t} - 1 - t$, where $t = \log \sigma_j^2$. Near $t = 0$ the exponential
+and its tangent nearly agree, and a computer that subtracts them keeps few of its digits. So the code has a series there, and
+is held to the plain formula here.
+"""
 
 @standard(r"e^{t} - 1 - t")
 def tangent(t): return exp(t) - 1 - t
 
 @standard("=", r"\operatorname{expabovetangent}(t)", by="the function that is called, also where t is small")
 def tiny_called(t): return model.exp_above_tangent(t)
+
+# ---- Its slope -------------------------------------------------------------------------------------------------------
+r"""
+Training needs only the slope of this KL. Which way does it push? Toward $\mu_j = 0$ and $\sigma_j = 1$, where both slopes
+are 0: that is the prior. A $\sigma_j$ near 0 is pushed away hard, so no law shrinks to a point.
+"""
 
 @standard(r"\nabla_{\mu, \sigma} \text{ of that KL, by complex step}")
 def standard_slope(mu, s):
@@ -218,6 +313,7 @@ def standard_gradient(mu, s): return mu, s - 1 / s
 @standard("=", r"\nabla_{\mu, \sigma} \operatorname{klnormal}(\mu_j, \log \sigma_j^2)", by="what training sees", covers="kl-gaussian-closed-form-claim")
 def standard_grad_called(mu, s): return grad(lambda q: model.kl_normal(q[0], 2 * log(q[1])))((mu, s))
 
+# ---- Normal laws in any dimension ------------------------------------------------------------------------------------
 full_laws = World("two normal laws",
     dim    = tex(r"D",                                      size(1, 3)),
     mu1    = tex(r"\mu_1",                                  real("dim")),
@@ -235,6 +331,12 @@ full_laws = World("two normal laws",
 
 full = Derivation("normal laws", full_laws)
 
+r"""
+With covariances a normal law may lie slanted in space, as an ellipse does. The recipe stays: the difference of two
+log-densities has no power above the second, and the $2 D$ points $x_i$ have exactly the mean $\mu_1$ and the covariance
+$\Sigma_1$. So their average is the integral.
+"""
+
 @full(r"\mathbb{E}_{u_i}\left[\log p_1(x_i) - \log p_2(x_i)\right]", let=r"\mathrm{KL}(\mathcal{N}(\mu_1, \Sigma_1) \,\Vert\, \mathcal{N}(\mu_2, \Sigma_2))")
 def full_expected(u, log_p1, log_p2): return E(u, log_p1 - log_p2)
 
@@ -245,6 +347,11 @@ def full_closed(mu1, mu2, S1, S2, dim): return 1 / 2 * (trace(inv(S2) @ S1) + (m
 @full("=", r"\operatorname{klnormalfull}(\mu_1, \Sigma_1, \mu_2, \Sigma_2)", by="the function that is called")
 def full_called(mu1, mu2, S1, S2): return model.kl_normal_full(mu1, S1, mu2, S2)
 
+"""
+Against the standard normal law most of it goes away. What stays asks three things of the covariance and the mean: how much
+variance there is, how far the centre lies off, and how much volume is covered.
+"""
+
 @full(r"\mathbb{E}_{u_i}\left[\log p_1(x_i) - \log p(x_i)\right]", let=r"\mathrm{KL}(\mathcal{N}(\mu_1, \Sigma_1) \,\Vert\, \mathcal{N}(0, I))")
 def to_standard(u, log_p1, log_p): return E(u, log_p1 - log_p)
 
@@ -254,7 +361,7 @@ def to_standard_closed(mu1, S1, dim): return 1 / 2 * (trace(S1) + mu1 @ mu1 - di
 @full("=", r"\operatorname{klnormalfull}(\mu_1, \Sigma_1, 0, I)", by="the same function")
 def to_standard_called(mu1, S1): return model.kl_normal_full(mu1, S1, 0 * mu1, eye(len(mu1)))
 
-# ---- W1 on the line --------------------------------------------------------------------------------------------------
+# ---- W1: how far mass is carried -------------------------------------------------------------------------------------
 transport = World("two laws on points of the line",
     X         = size(1, 5),
     y         = real("X"),
@@ -280,6 +387,12 @@ def with_marginals(plan):
 
 w1 = Derivation("Wasserstein-1", transport)
 
+r"""
+Think of $p$ as heaps of earth and of $q$ as holes of the same size in all. A *plan* $\pi$ says how much goes from each $x$
+to each $x'$. Its price is mass times way, and the cheapest price is $W_1$. First: what is a plan, and is the one that keeps
+the order a plan?
+"""
+
 @w1(r"\pi,\ \sum_{x'} \pi,\ \sum_x \pi \text{: any plan, what it takes from } x \text{, what it brings to } x'")
 def any_plan(plan): return with_marginals(plan)
 
@@ -291,6 +404,11 @@ def best_plan_marginals(best_plan): return with_marginals(best_plan)
 
 @w1("=", r"\max(\min(F, G) - \max(F - p(x), G - q(x)), 0),\ p(x),\ q(x)", by="it has the same marginals: it is one of those among which we look for the cheapest", covers="w1-definition")
 def best_marginals(F, G, p, q): return maximum(minimum(F[:, None], G) - maximum((F - p)[:, None], G - q), 0), p, q
+
+"""
+On the line no search is needed. Where two loads cross on their way, let them swap their goals, and the way gets no longer.
+So nobody overtakes. The price can then be read off at every gap: whatever one law has more of on its left has to cross.
+"""
 
 @w1(r"\sum_{x, x'} \pi \lvert x - x' \rvert", let=r"\text{what the plan } \pi \text{ costs}")
 def cost(plan, x): return sum(plan * abs(x[:, None] - x))
@@ -305,6 +423,12 @@ def cdfs(F, G, dx): return sum(abs(F - G) * dx)
 @w1("=", r"\operatorname{w1line}(x, p(x), q(x))", by="the function that is called")
 def w1_called(x, p, q): return model.w1_line(x, p, q)
 
+"""
+Now from the other side. Somebody may choose a function $D$ that nowhere rises or falls by more than 1 a unit, and is paid
+the difference of its means. Along a way of length $w$ it differs by $w$ at most, so the pay never exceeds the price. The
+best $D$ earns all of it.
+"""
+
 @w1(">=", r"\mathbb{E}_{p(x)}\left[D(x)\right] - \mathbb{E}_{q(x)}\left[D(x)\right]", to=cdfs, by="D cannot differ by more than the way; it does where it falls by 1 wherever F is above G",
     tight=dict(h="best_f"), where=lambda steepest: steepest > 0, covers="w1-kantorovich-rubinstein")
 def dual(p, q, f): return E(p, f) - E(q, f)
@@ -312,6 +436,12 @@ def dual(p, q, f): return E(p, f) - E(q, f)
 @w1("=", r"\mathbb{E}_{p(x)}\left[D^*(x)\right] - \mathbb{E}_{q(x)}\left[D^*(x)\right]", to=cdfs, by="so the supremum is attained, and both problems have one value",
     covers="w1-kantorovich-rubinstein")
 def attained(p, q, best_f): return E(p, best_f) - E(q, best_f)
+
+# ---- Steeper functions -----------------------------------------------------------------------------------------------
+"""
+The slope of a network is hard to hold at 1. Let it be $K$ at most. Does that harm? Only the unit changes: the best value is
+$K$ times $W_1$, and its maker is $K$ times the best function.
+"""
 
 @w1(r"K \sum_x \lvert F - G \rvert \Delta x", let=r"K\, W_1")
 def scaled(k, F, G, dx): return k * sum(abs(F - G) * dx)
@@ -323,6 +453,7 @@ def scaled_dual(p, q, f, k): return E(p, k * f) - E(q, k * f)
 @w1("=", r"\mathbb{E}_{p(x)}\left[K D^*(x)\right] - \mathbb{E}_{q(x)}\left[K D^*(x)\right]", to=scaled, by="and the best is K times the best", covers="w1-lipschitz-scaling")
 def scaled_attained(p, q, k, best_f): return E(p, k * best_f) - E(q, k * best_f)
 
+# ---- A small move, a small change ------------------------------------------------------------------------------------
 generators = World("data, and two generators with the same noise",
     X  = size(1, 3),
     Z  = size(1, 3),
@@ -339,6 +470,11 @@ generators = World("data, and two generators with the same noise",
 
 continuous = Derivation("continuity", generators)
 
+"""
+A generator turns noise $z$ into points $g(z)$, and training moves those points a little. Does the distance to the data then
+change a little, or does it jump? Before the answer, a simple bound: the means lie no further apart than the mass has to go.
+"""
+
 @continuous(r"\mathbb{E}_{r(z)}\left[g(z)\right] - \mathbb{E}_{p(y)}\left[y\right]", let=r"\text{how far the mean moves}")
 def means(r, g, p, y): return E(r, g) - E(p, y)
 
@@ -347,6 +483,11 @@ def area(F, G, dt): return sum((F - G) * dt)
 
 @continuous("<=", r"\sum_t \lvert F - G \rvert \Delta t", by="without its sign it is W_1", gap=lambda F, G, dt: 2 * sum(maximum(G - F, 0) * dt))
 def no_sign(F, G, dt): return sum(abs(F - G) * dt)
+
+"""
+Two generators fed the same noise are compared here. Each point of the one has its partner in the other, so the noise itself
+is a plan between the two, perhaps not the cheapest. No jump is possible.
+"""
 
 @continuous(r"\left\lvert \sum_t \lvert F - G \rvert \Delta t - \sum_t \lvert F - G' \rvert \Delta t \right\rvert", let=r"\lvert W_1(p, g) - W_1(p, g') \rvert")
 def change(F, G, G2, dt): return abs(sum(abs(F - G) * dt) - sum(abs(F - G2) * dt))
@@ -358,6 +499,7 @@ def between(G, G2, dt): return sum(abs(G - G2) * dt)
             tight=dict(g=lambda g: sort(g), g2=lambda g2: sort(g2)))
 def shared_noise(r, g, g2): return E(r, abs(g - g2))
 
+# ---- Two point masses ------------------------------------------------------------------------------------------------
 point_masses = World("two point masses",
     theta = tex(r"\theta",         real()),
     t     = let(r"t",              lambda theta: sort(stack([0 * theta, theta]))),
@@ -365,6 +507,11 @@ point_masses = World("two point masses",
     d     = let(r"\delta_\theta",  lambda t, theta: (t == theta) * 1.0))
 
 masses = Derivation("two point masses", point_masses, where=lambda theta: theta != 0)
+
+r"""
+The plainest example of both distances at work: all mass at 0, all mass at $\theta$. Draw one world after another: one of the
+two numbers follows $\theta$, the other does not move.
+"""
 
 @masses(r"\left(\sum_{t, t'} \delta_0\, \delta_\theta \lvert t - t' \rvert,\ \mathrm{JS}(\delta_0, \delta_\theta)\right)", let=r"(W_1, \mathrm{JS}) \text{: there is one plan only}")
 def two_distances(d0, d, t): return sum(d0[:, None] * d * abs(t[:, None] - t)), JS(d0, d)
@@ -375,7 +522,7 @@ def two_values(theta): return abs(theta), log(2)
 @masses("=", r"\left(\operatorname{w1line}(t, \delta_0, \delta_\theta),\ \operatorname{jscategorical}(\log \delta_0, \log \delta_\theta)\right)", by="the functions that are called")
 def masses_called(t, d0, d): return model.w1_line(t, d0, d), model.js_categorical(log(d0), log(d))
 
-# ---- W2 between normal laws ------------------------------------------------------------------------------------------
+# ---- W2 of two normal laws on the line -------------------------------------------------------------------------------
 def half(S):
     """The symmetric root of a positive semidefinite matrix."""
     lam, V = eigh(S)
@@ -385,6 +532,11 @@ def polar(M):
     """The orthogonal U that makes tr U^T M largest."""
     P, _, Q = svd(M)
     return P @ Q
+
+r"""
+$W_2$ is paid in squares of the way. Between two normal laws on the line, make both out of normal noise, with a correlation
+$\rho$ that we may choose. Which $\rho$ makes the mean square least? The one where both use the same noise.
+"""
 
 @line(r"\mathbb{E}_{\mathcal{N}(0, 1)}\left[\mathbb{E}_{\mathcal{N}(0, 1)}\left[(x - y)^2\right]\right]", let=r"\mathbb{E}\left[(x - y)^2\right]")
 def coupled(w, x, y): return E(w, E(w, (x[:, None] - y)**2))
@@ -399,6 +551,7 @@ def w2_line(mu1, mu2, s1, s2): return (mu1 - mu2)**2 + (s1 - s2)**2
 @line("=", r"\operatorname{frechet}(\mu_1, \sigma_1^2, \mu_2, \sigma_2^2)", by="the function that is called: it is W_2 squared")
 def w2_line_called(mu1, mu2, s1, s2): return model.frechet(stack([mu1]), s1**2 * eye(1), stack([mu2]), s2**2 * eye(1))
 
+# ---- W2 of normal laws in any dimension ------------------------------------------------------------------------------
 rotated = World("two normal laws made of one noise",
     dim     = tex(r"D",                       size(1, 3)),
     mu1     = tex(r"\mu_1",                   real("dim")),
@@ -422,6 +575,11 @@ rotated = World("two normal laws made of one noise",
 
 w2 = Derivation("Wasserstein-2 of normal laws", rotated)
 
+"""
+In more dimensions the same noise can be turned by any orthogonal $U$ before the second law uses it. Each $U$ is one way to
+carry the mass. The best of them gives a closed form, the one that compares images by their features: the *Fréchet distance*.
+"""
+
 @w2(r"\mathbb{E}_{u_i}\left[\sum_d (x_i - y_i)^2\right]", let=r"\mathbb{E}\left[\lVert x - y \rVert^2\right]")
 def one_noise(u, x, y): return E(u, sum((x - y)**2, 1))
 
@@ -440,6 +598,11 @@ def frechet_called(mu1, mu2, S1, S2): return model.frechet(mu1, S1, mu2, S2)
     tol=(1e-10, "the root of a small eigenvalue loses half of its digits"))
 def procrustes(mu1, mu2, A1, A2, U_best): return sum((mu1 - mu2)**2) + sum((A1 - A2 @ U_best)**2)
 
+"""
+Two special cases, to try the function where it is easy to know better: covariances with the same axes, and covariances so
+flat that the mass lies on a line.
+"""
+
 @w2(r"\sum_d (\mu_1 - \mu_2)^2 + \sum_d (\sqrt{\lambda_1} - \sqrt{\lambda_2})^2", let=r"\text{covariances with the same axes, } C_i = U \lambda_i U^{\top}")
 def same_axes(mu1, mu2, lam1, lam2): return sum((mu1 - mu2)**2) + sum((sqrt(lam1) - sqrt(lam2))**2)
 
@@ -452,7 +615,13 @@ def two_lines(mu1, mu2, lam1, lam2): return sum((mu1 - mu2)**2) + sum(lam1**2) +
 @w2("=", r"\operatorname{frechet}(\mu_1, \lambda_1 \lambda_1^{\top}, \mu_2, \lambda_2 \lambda_2^{\top})", by="covariances of rank one: rounding makes eigenvalues that are 0 a little more, or less")
 def two_lines_called(mu1, mu2, lam1, lam2): return model.frechet(mu1, lam1[:, None] * lam1, mu2, lam2[:, None] * lam2)
 
+# ---- In the plane, with a pencil -------------------------------------------------------------------------------------
 plane = Derivation("in the plane", World("two normal laws in the plane", base=rotated, dim=size(2, 2)))
+
+"""
+In the plane the root of a product of matrices is not needed at all. Trace and determinant fix both eigenvalues, and so the
+sum of their roots. An independent check of the same function, small enough for paper.
+"""
 
 @plane(r"\sum_d (\mu_1 - \mu_2)^2 + \operatorname{tr}(\Sigma_1 + \Sigma_2) - 2 \sqrt{\operatorname{tr}(\Sigma_1 \Sigma_2) + 2 \sqrt{\det \Sigma_1 \det \Sigma_2}}", let=r"W_2^2 \text{, with a pencil}")
 def pencil(mu1, mu2, S1, S2): return sum((mu1 - mu2)**2) + trace(S1 + S2) - 2 * sqrt(trace(S1 @ S2) + 2 * sqrt(det(S1) * det(S2)))

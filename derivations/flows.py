@@ -7,7 +7,7 @@ from derivations.engine.words import D, T, abs, arange, det, diagonal, eigh, exp
 from scratch.autodiff import log_sigmoid
 from scratch.flows import change
 
-# ---- on the line -----------------------------------------------------------------------------------------------------
+# ---- On the line, the slope decides ----------------------------------------------------------------------------------
 monotone = World("a monotone map of the line",
     a     = tex(r"a",           real()),
     b     = tex(r"b",           real()),
@@ -18,6 +18,12 @@ monotone = World("a monotone map of the line",
     p_z   = let(r"p_Z(f(y))",   lambda z: exp(-z) / (1 + exp(-z))**2))                              # the logistic law
 
 slope = Derivation("slope", monotone, where=lambda a: a != 0)
+
+"""
+A *density* is probability per length. Draw $Z$ from a law that we know, $p_Z$, and move it by a map $g$ to
+$Y = g(Z)$; the way back is $f$. If $g$ stretches a piece of the line to twice its length, the same probability lies
+on it: the density there is halved. What halves it is the slope of $f$.
+"""
 
 @slope(r"\text{the slope in } y \text{ of } P(g(Z) \leq y)", let=r"p_Y(y)")
 def density(a, b, k, y):
@@ -33,7 +39,7 @@ def log_density(p_z, df): return log(p_z) + log(abs(df))
 @slope("=", r"\operatorname{logprob}(y, f, \log p_Z)", by="what a flow trains with: exact, where a VAE has a bound", covers="flow-exact-likelihood-claim")
 def called(y, a, k, b): return change.log_prob(y, lambda y: (a * (y + k * tanh(y)) + b, log(abs(a * (1 + k * (1 - tanh(y)**2))))), lambda z: log_sigmoid(z) + log_sigmoid(-z))
 
-# ---- straight maps ---------------------------------------------------------------------------------------------------
+# ---- A straight map and its way back ---------------------------------------------------------------------------------
 def N(x, mu, Sigma):
     """The normal density of every row of x."""
     d = x - mu
@@ -53,6 +59,12 @@ straight = World("a straight map of a normal law",
 
 linear = Derivation("linear", straight, where=lambda A: abs(det(A)) > 1 / 2)
 
+r"""
+An image is not on a line. With $M$ numbers, length becomes volume, and the slope becomes a matrix $A$. It stretches
+every volume by the size of its *determinant*, $\lvert \det A \rvert$. A flow needs two things of a map: the way back,
+and this number.
+"""
+
 @linear(r"\left(y_n,\ \log \lvert \det A \rvert\right)")
 def point(y, A): return y, logdet(A)
 
@@ -71,6 +83,13 @@ def back(A, y, b): return T(inv(A) @ T(y - b)), logdet(inv(A))
 @linear("=", r"\operatorname{linearinverse}(y_n, A, b)", by="without the inverse matrix; its determinant is one over the determinant")
 def back_called(y, A, b): return change.linear_inverse(y, A, b)
 
+# ---- A straight map of a normal law ----------------------------------------------------------------------------------
+r"""
+The rule has to agree with what is known. Send a *normal law*, with the mean $\mu$ and the covariance $\Sigma$,
+through $y = A z + b$. It stays normal. So its density can be had in two ways: from its new mean and covariance, or
+from the old density and one determinant.
+"""
+
 @linear(r"(A B) (A B)^{\top}")
 def spread(A, B): return (A @ B) @ (A @ B).T
 
@@ -86,7 +105,7 @@ def normal_changed(z, mu, Sigma, A): return log(N(z, mu, Sigma)) - logdet(A)
 @linear("=", r"\operatorname{logprob}(y_n, f, \log \mathcal{N}(\mu, \Sigma))", by="the same by the general rule")
 def normal_called(y, A, b, mu, Sigma): return change.log_prob(y, lambda y: change.linear_inverse(y, A, b), lambda z: log(N(z, mu, Sigma)))
 
-# ---- the best straight map -------------------------------------------------------------------------------------------
+# ---- The best straight map -------------------------------------------------------------------------------------------
 whitening = World("points, and a straight map to white noise",
     N     = size(1, 6),
     M     = size(1, 3),
@@ -100,6 +119,12 @@ whitening = World("points, and a straight map to white noise",
 
 fitted = Derivation("fitted", whitening, where=lambda W, S: (abs(det(W)) > 1 / 4) & (det(S) > 1 / 4))
 
+r"""
+Now turn the map round and fit it: which straight map makes the data look most like white noise, a normal law with
+mean 0 and covariance $I$? $V$ holds the axes of the data's covariance, $\ell$ the variance along each. No training is
+needed for the answer.
+"""
+
 @fitted(r"\sum_n \left(\log \mathcal{N}(f(y_n); 0, I_M) + \log \lvert \det W \rvert\right)", let=r"\log p(\mathcal{D} \mid W, m)", covers="flow-loglik")
 def likelihood(f, M, W): return sum(log(N(f, 0, eye(M))) + logdet(W))
 
@@ -112,7 +137,7 @@ def best_mean(y, N): return sum(y, 0) / N
 @fitted("argmax", r"\frac{V^{\top}}{\sqrt{\ell}}", of=likelihood, over="W", by="and the covariance to I; any rotation of it does as well")
 def best_map(V, ell): return T(V) / sqrt(ell)[:, None]
 
-# ---- cheap determinants ----------------------------------------------------------------------------------------------
+# ---- Triangles have cheap determinants -------------------------------------------------------------------------------
 cheap = World("matrices with a cheap determinant",
     M     = size(1, 4),
     A     = tex(r"A",              real("M", "M")),
@@ -126,6 +151,12 @@ cheap = World("matrices with a cheap determinant",
     Q     = let(r"Q",              lambda R, v_2, M: R @ (eye(M) - 2 * v_2[:, None] * v_2 / sum(v_2**2))))
 
 determinants = Derivation("determinants", cheap)
+
+"""
+For any $M$ by $M$ matrix the determinant costs about $M^3$ steps. An image has a million numbers: no. But let each
+coordinate of the map depend only on those before it, as in [the chain](autoregressive.conditionals). Then the matrix
+is a triangle, $L$, with zeros above its diagonal.
+"""
 
 @determinants(r"\det L")
 def triangle(L): return det(L)
@@ -141,6 +172,12 @@ def triangle_matrix(L, x, b): return L @ x + b, logdet(L)
 
 @determinants("=", r"\operatorname{triangular}(x, L, b)", by="D logarithms")
 def triangular_called(x, L, b): return change.triangular(x, L, b)
+
+# ---- Mirrors cost nothing --------------------------------------------------------------------------------------------
+"""
+Some maps keep every volume, and their determinant need not be computed at all. $R$ is a mirror: it turns $v$ round
+and leaves alone whatever is at a right angle to $v$. Two mirrors make a turn.
+"""
 
 @determinants(r"\left(R v,\ R Q v_2\right)")
 def mirrored(R, v, Q, v_2): return R @ v, R @ Q @ v_2
@@ -160,7 +197,7 @@ def volumes(R, Q): return abs(det(R)), abs(det(Q))
 @determinants("=", r"\left(1,\ 1\right)", by="with one mirror or with two, volumes are kept", covers="flow-triangular-det")
 def volumes_kept(): return 1, 1
 
-# ---- one map after another -------------------------------------------------------------------------------------------
+# ---- One map after another -------------------------------------------------------------------------------------------
 def g(x):
     """The second coordinate is stretched and shifted, by as much as the first one says; then they change places."""
     return stack([x[1] * exp(tanh(x[0])) + sin(x[0]), x[0]])
@@ -183,6 +220,12 @@ layers = World("three maps of the plane",
 
 composed = Derivation("composition", layers, where=lambda A_1, A_3: (abs(det(A_1)) > 1 / 2) & (abs(det(A_3)) > 1 / 2))
 
+"""
+Straight maps, however many, make one straight map. So put a bent one between two of them: $g$ stretches one
+coordinate by as much as the other one says. That other one stays as it is, so there is a way back, $f$, in one line
+of code.
+"""
+
 @composed(r"z")
 def base(z): return z
 
@@ -195,13 +238,19 @@ def whole(y, A_1, A_3, b_3, b_1): return det(D(lambda y: inv(A_1) @ (f(inv(A_3) 
 @composed("=", r"\det A_1^{-1}\, \det \nabla f(x_2)\, \det A_3^{-1}", by="Jacobians multiply, and so do their determinants", covers="flow-det-product")
 def product(A_1, x_2, A_3): return det(inv(A_1)) * det(D(lambda t: f(t), x_2)) * det(inv(A_3))
 
+r"""
+This is a *flow*: maps in a row, each with a way back and a cheap determinant. It gives $\log p$ itself. In return it
+may never lose a dimension: the code is as long as the image. What if we give up the density? [The game](gan) wants
+samples only.
+"""
+
 @composed(r"\left(z,\ \log \lvert \det \nabla_y A_1^{-1} (f(A_3^{-1} (y - b_3)) - b_1) \rvert\right)")
 def stacked(z, y, A_1, A_3, b_3, b_1): return z, logdet(D(lambda y: inv(A_1) @ (f(inv(A_3) @ (y - b_3)) - b_1), y))
 
 @composed("=", r"\operatorname{compose}(y, (f_3, f_2, f_1))", by="log-determinants add up")
 def stack_called(y, A_3, b_3, A_1, b_1): return change.compose(y, [lambda t: change.linear_inverse(t, A_3, b_3), lambda t: (f(t), -tanh(t[1])), lambda t: change.linear_inverse(t, A_1, b_1)])
 
-# ---- one fold of the plane -------------------------------------------------------------------------------------------
+# ---- One fold of the plane -------------------------------------------------------------------------------------------
 plane = World("a planar map",
     M    = size(1, 3),
     x    = tex(r"x",                 real("M")),
@@ -215,6 +264,12 @@ plane = World("a planar map",
 
 planar = Derivation("planar", plane, where=lambda w: (w != 0).any())
 
+r"""
+A *planar* map moves every point in one direction, $u$. How far depends on $w^{\top} x$ alone, so that it is the same
+along whole lines, or planes. Its slopes are those of standing still, $I$, plus one column times one row: a
+determinant almost for free.
+"""
+
 @planar(r"\det \nabla_x (x + u \tanh(w^{\top} x + b))")
 def fold(x, u, w, b): return det(D(lambda x: x + u * tanh(w @ x + b), x))
 
@@ -226,6 +281,11 @@ def folded(g, dh, u, w): return g, log(1 + dh * (u @ w))
 
 @planar("=", r"\operatorname{planar}(x, u, w, b)", by="the map that runs", where=lambda u, w: u @ w > -1)
 def planar_called(x, u, w, b): return change.planar(x, u, w, b)
+
+r"""
+Where $h^{\prime} u^{\top} w$ reaches -1 the map folds space over: two points land on one, and there is no way back.
+$h^{\prime}$ is at most 1. So the network may say any $u$, but it is mended first.
+"""
 
 @planar(r"w^{\top} \hat{u}")
 def along(w, u_w): return w @ u_w

@@ -1,11 +1,7 @@
-r"""Slips in print.   S0 .. S4: the five sources, lectures and notes   worlds: finite, or a few numbers
+"""Slips in print.   S0 .. S4: the five sources, lectures and notes   worlds: finite, or a few numbers
 
-Five sources, one subject, and now and then a letter out of place. Could you have told? Every formula here stands as it was printed, next to
-the one that holds, and somewhere there is a smallest world in which the two part ways.
-
-    false       a world refutes the formula, in the reading that is stated
-    ill-typed   a letter of another space: it fails by shape wherever the two spaces differ in size
-    notation    text only: a misprint, a convention, or a condition left unsaid
+Five sources, one subject, and now and then a letter out of place. Where numbers can tell, a line stands here as it was printed, beside the
+one that holds, in a world where the two part ways. Could you have told?
 """
 from typing import NamedTuple
 
@@ -16,7 +12,12 @@ from derivations.engine.words import D, E, H, JS, KL, abs, arange, array, broadc
 
 
 class Slip(NamedTuple):
-    """A row of the table: which kind, where it is printed, what stands there and what should, and when the two agree."""
+    """A row of the table: which kind, where it is printed, what stands there and what should, and when the two agree.
+
+    false       a world refutes the formula, in the reading that is stated
+    ill-typed   a letter of another space: it fails by shape wherever the two spaces differ in size
+    notation    text only: a misprint, a convention, or a condition left unsaid
+    """
     kind:    str
     sources: str
     says:    str
@@ -27,64 +28,104 @@ class Slip(NamedTuple):
 SLIPS = {
     "1":   Slip("false",     "S0 S4", r"$\mathbb{E}_{q(z_1 \mid z_2)}[\log p(x \mid z_1)] - \mathrm{KL}(q(z_1 \mid x) \Vert p(z_1 \mid x)) - \mathrm{KL}(q(z_2 \mid z_1) \Vert p(z_2))$",
                 r"$\mathbb{E}_{q(z_1 \mid x)}[\log p(x \mid z_1)] - \mathrm{KL}(q(z_2 \mid x) \Vert p(z_2)) - \mathbb{E}_{q(z_2 \mid x)}[\mathrm{KL}(q(z_1 \mid z_2, x) \Vert p(z_1 \mid z_2))]$",
-                r"with $p(z_1 \mid z_2)$ for $p(z_1 \mid x)$: where $z_1$ and $z_2$ are independent under $q$"),
-    "2":   Slip("notation",  "S0",    r"$\mathcal{N}(x_t; \sqrt{1 - \beta_t}\, x_{t-1} + \beta_t I)$", r"a comma for the plus: $\mathcal{N}(x_t; \sqrt{1 - \beta_t}\, x_{t-1}, \beta_t I)$"),
+                r"read with $p(z_1 \mid z_2)$ for $p(z_1 \mid x)$: where $z_1$ and $z_2$ are independent under $q$"),
+    "2":   Slip("notation",  "S0",    r"$\mathcal{N}(x_t; \sqrt{1 - \beta_t}\, x_{t-1} + \beta_t I)$", r"a comma in place of the plus: $\mathcal{N}(x_t; \sqrt{1 - \beta_t}\, x_{t-1}, \beta_t I)$"),
     "3":   Slip("notation",  "S0",    r"images live in $H \times W \times C \times 3$", r"$H \times W \times 3$: the channels are counted twice", r"$C = 1$"),
     "4":   Slip("notation",  "S0",    "mode drop: the generator 'can only generate samples it didn't see'", "it misses modes that are in the data"),
     "5":   Slip("false",     "S0 S4", r"the Fréchet distance of two Gaussians, $\lVert\mu_r - \mu_g\rVert^2 + \mathrm{Tr}(\ldots)$, is 'a.k.a. Wasserstein-2 distance'", r"it is its square, $W_2^2$",
                 "where it is 0 or 1"),
     "6":   Slip("false",     "S1",    r"$p(X_1 = 0) = \alpha,\ p(X_1 = 0) = 1 - \alpha$", r"$p(X_1 = 0) = \alpha,\ p(X_1 = 1) = 1 - \alpha$", r"$\alpha = 1/2$"),
-    "7":   Slip("notation",  "S1",    "the pixels' conditionals are 'linear regression'", "logistic regression: a sigmoid is round it"),
+    "7":   Slip("notation",  "S1",    "the pixels' conditionals are 'linear regression'", "logistic regression: there is a sigmoid around it"),
     "8":   Slip("false",     "S1",    r"$V(G, D^*) = \mathbb{E}_{p_{\mathrm{data}}}[\log\frac{p_{\mathrm{data}}}{p_{\mathrm{data}} + p_G}] + \mathbb{E}_{p_z}[\log\frac{p_{\mathrm{data}}}{p_{\mathrm{data}} + p_G}]$",
-                r"the second: $\mathbb{E}_{p_G}[\log\frac{p_G}{p_{\mathrm{data}} + p_G}]$", r"$p_G = p_{\mathrm{data}}$"),
+                r"the second term is $\mathbb{E}_{p_G}[\log\frac{p_G}{p_{\mathrm{data}} + p_G}]$", r"$p_G = p_{\mathrm{data}}$"),
     "9":   Slip("notation",  "S1 S2", r"$\theta$ and $\phi$ change places from line to line, and from source to source", r"here $\theta$ belongs to $p$ and $\phi$ to $q$"),
     "10":  Slip("false",     "S1",    "'valid for any $q$, but we optimize $p$ to obtain a tight lower bound'", r"$q$ is what makes it tight: $q = p(z \mid x)$", r"where $q$ happens to be the posterior of the best $p$"),
     "11":  Slip("notation",  "S1",    r"$\mathcal{N}(\sqrt{\alpha_t}\, x, (1 - \alpha_t) I)$ 'can be rewritten' $\alpha_t x + \beta_t \varepsilon,\ \alpha_t^2 + \beta_t^2 = 1$",
-                r"two meanings of $\alpha_t$: the second is the root of the first"),
-    "12":  Slip("ill-typed", "S1",    r"$\mathbb{E}_{x \sim p_z}[\log(1 - D(G(x)))]$", r"$\mathbb{E}_{z \sim p_z}[\log(1 - D(G(z)))]$", r"where $x$ is only another name for $z$: the spaces are one"),
-    "13":  Slip("false",     "S2",    r"$-\log p(x \mid z) = \sum_j \frac12\log\sigma_j^2 + \frac{(x_j - \mu_j)^2}{2\sigma_j^2}$", r"$\frac12\log 2\pi$ for each $j$ besides", "never as a value; its gradients and differences are right"),
-    "14":  Slip("notation",  "S2",    r"the generator descends $\log(1 - D(G(z)))$", r"right, for the minimax game; S0 and S4 train by ascending $\log D(G(z))$, whose gradient does not vanish near $D = 0$"),
+                r"two meanings of one letter: the second $\alpha_t$ is the root of the first"),
+    "12":  Slip("ill-typed", "S1",    r"$\mathbb{E}_{x \sim p_z}[\log(1 - D(G(x)))]$", r"$\mathbb{E}_{z \sim p_z}[\log(1 - D(G(z)))]$", r"where $x$ is only another name for $z$, and the two spaces are one"),
+    "13":  Slip("false",     "S2",    r"$-\log p(x \mid z) = \sum_j \frac12\log\sigma_j^2 + \frac{(x_j - \mu_j)^2}{2\sigma_j^2}$", r"$\frac12\log 2\pi$ more for each $j$", "never as a value; for gradients and differences always"),
+    "14":  Slip("notation",  "S2",    r"the generator descends $\log(1 - D(G(z)))$", r"so it does in the minimax game; S0 and S4 ascend $\log D(G(z))$, whose gradient does not vanish near $D = 0$"),
     "15":  Slip("ill-typed", "S3",    r"$\mathrm{KL}(Q(Z \mid X) \Vert P(X))$, and posterior collapse is $Q(Z \mid X) \sim P(X)$", r"$P(Z)$, both times"),
     "16":  Slip("false",     "S3",    r"$L = \log p(x \mid z_q) + \lVert\mathrm{sg}[z_e] - e\rVert^2 + \beta\lVert z_e - \mathrm{sg}[e]\rVert^2$", r"$-\log p(x \mid z_q)$", r"$p(x \mid z_q) = 1$"),
     "17":  Slip("ill-typed", "S3",    r"$e \in \mathbb{R}^{KD}$", r"$e \in \mathbb{R}^{K \times D}$"),
     "18":  Slip("false",     "S3",    r"$A z + b$ has the covariance $A^\top \Sigma A$", r"$A \Sigma A^\top$", "in one dimension; where $A$ is symmetric"),
     "19":  Slip("false",     "S3",    r"$L_{\mathrm{simple}} = \mathbb{E}\lVert\sigma - \sigma_\theta(\ldots)\rVert$", r"$\mathbb{E}\lVert\epsilon - \epsilon_\theta(\ldots)\rVert^2$", "where every error is 0 or 1"),
     "20":  Slip("false",     "S3",    r"$\Sigma_\theta = \exp(v \log\beta_t + (1 - v)\tilde\beta_t)$", r"$\exp(v \log\beta_t + (1 - v)\log\tilde\beta_t)$", r"$v = 1$"),
-    "21":  Slip("false",     "S3",    r"InfoGAN: 'the goal is to minimize $I(c; x)$'", r"maximise: at the least $I$ the sample says nothing of its code", "there is one code"),
-    "22":  Slip("notation",  "S3",    r"$E(x) = x^\top W x$, $E(x, z) = x^\top W z$", r"the usual energies have a minus, a half and biases; a convention, $W \to -W$"),
+    "21":  Slip("false",     "S3",    r"InfoGAN: 'the goal is to minimize $I(c; x)$'", r"it is to maximise it: where $I$ is least, the sample says nothing of its code", "there is one code"),
+    "22":  Slip("notation",  "S3",    r"$E(x) = x^\top W x$, $E(x, z) = x^\top W z$", r"the usual energies have a minus sign, a factor of one half and biases: a convention, $W \to -W$"),
     "23":  Slip("ill-typed", "S3",    r"$p_\theta(T) = \mathcal{N}(0, I)$", r"$p(x_T) = \mathcal{N}(x_T; 0, I)$"),
     "24":  Slip("ill-typed", "S3",    r"$\mathbb{E}[\log D(x) + \log(1 - D(g_\theta(x)))]$", r"$\mathbb{E}_x[\log D(x)] + \mathbb{E}_z[\log(1 - D(g_\theta(z)))]$"),
-    "25":  Slip("false",     "S4",    r"$\log\frac1k\sum_i p(x \mid z^{(i)})$ is 'unbiased'", r"the mean is, for $p(x)$; its logarithm is too low", r"$p(x \mid z)$ does not depend on $z$"),
+    "25":  Slip("false",     "S4",    r"$\log\frac1k\sum_i p(x \mid z^{(i)})$ is 'unbiased'", r"the mean is, as an estimate of $p(x)$; its logarithm is too low on average", r"$p(x \mid z)$ does not depend on $z$"),
     "26":  Slip("false",     "S4",    r"the objective of $\theta^* = \arg\max \mathbb{E}_{x, z \sim p(z)}[\log p(x \mid z)]$", r"$\arg\max \mathbb{E}_x[\log \mathbb{E}_{p(z)}[p(x \mid z)]]$", r"$p(x \mid z)$ does not depend on $z$"),
     "27":  Slip("ill-typed", "S4",    r"the variational family $q_\phi(z \mid x),\ p_\theta(z \mid x)$", r"$q_\phi(z \mid x),\ p_\theta(x \mid z)$"),
-    "28":  Slip("false",     "S4",    r"$q(x_t \mid x_{t-1}) = \mathcal{N}(x_T; \sqrt{1 - \beta_t}\, x_{t-1}, \beta_t I)$", r"$\mathcal{N}(x_t; \ldots)$. The space is the same, so that it fails by value, not by shape", r"$t = T$"),
+    "28":  Slip("false",     "S4",    r"$q(x_t \mid x_{t-1}) = \mathcal{N}(x_T; \sqrt{1 - \beta_t}\, x_{t-1}, \beta_t I)$", r"$\mathcal{N}(x_t; \ldots)$; the space is the same, so it fails by value and not by shape", r"$t = T$"),
     "29":  Slip("false",     "S3",    r"'ignoring the second term and rewriting the first', the bound on $I(c; x)$ becomes $\mathbb{E}_{c, x}[\log Q(c \mid x)]$",
-                r"the rewriting is a lemma of its own; without $H(c)$ it equals the bound but for a constant", "there is one code"),
+                r"$H(c)$ stays: what is left without it differs from the bound by this constant; and the rewriting is a lemma of its own", "there is one code"),
     "N1":  Slip("false",     "S0 S4", r"the sampler adds $\sigma_t z$ at every step, at $t = 1$ too", r"no noise at $t = 1$", r"$\sigma_1 = 0$, as $\tilde\beta_1$ is"),
-    "N2":  Slip("false",     "S0 S4", r"$L = \mathbb{E}_{t \sim \mathcal{U}\{1, T\}}[\lambda_t \lVert\epsilon - \epsilon_\theta\rVert^2]$", r"a sum over $t$, plus a constant without $\theta$", r"$T = 1$, but for the constant"),
+    "N2":  Slip("false",     "S0 S4", r"$L = \mathbb{E}_{t \sim \mathcal{U}\{1, T\}}[\lambda_t \lVert\epsilon - \epsilon_\theta\rVert^2]$", r"a sum over $t$ in place of the mean, plus a constant without $\theta$", r"$T = 1$, but for the constant"),
     "N3":  Slip("false",     "S3",    r"$\nu = \sum_i \pi_i\, \mathrm{logistic}(\mu_i, s_i)$; $P(x) = \sum_i \pi_i (\sigma(\frac{x + 0.5 - \mu_i}{s_i}) - \sigma(\frac{x - 0.5 - \mu_i}{s_i}))$ for every $x$",
                 r"$\nu$ is drawn from the mixture; the first and the last value take the tails", "one component, for the first"),
-    "N4":  Slip("notation",  "S3",    r"$p(x_1)\, p(x_2 \mid x_{\,})\prod_d p(x_d \mid x_{d-1}, x_{d-2})$", r"$p(x_2 \mid x_1)$, and the product starts at $d = 3$"),
+    "N4":  Slip("notation",  "S3",    r"$p(x_1)\, p(x_2 \mid x_{\,})\prod_d p(x_d \mid x_{d-1}, x_{d-2})$", r"$p(x_2 \mid x_1)$ is meant, and the product starts at $d = 3$"),
     "N5":  Slip("false",     "S4",    r"the length of a curve is $\int_A^B f(x, y)\, ds$", r"$\int_A^B ds$", r"$f = 1$"),
     "N6":  Slip("notation",  "S4",    r"$-\log p_{\theta, \phi}(x)$", r"$-\log p_\theta(x)$: the encoder's $\phi$ is not in the evidence"),
     "N7":  Slip("notation",  "S1",    r"$\mathcal{L}(\mu, \Sigma) = \sum_n \log \sum_k \pi_k \mathcal{N}(x \mid \mu_k, \Sigma_k)$", r"$\mathcal{L}(\pi, \mu, \Sigma)$, and $x_n$"),
     "N8":  Slip("false",     "S1",    r"$\partial\mathcal{L} / \partial\pi_k = 0$", r"$\partial\mathcal{L} / \partial\pi_k + \lambda = 0$, with $\lambda = -N$"),
-    "N9":  Slip("notation",  "S1",    r"$\log\int p(x, z_{1:T})\, q_\phi(z_{1:T}) / q_\phi(z_{1:T})$", r"$q_\phi(z_{1:T} \mid x)$, as in the next line; a factor of one either way"),
-    "N10": Slip("ill-typed", "S1",    r"$G^* = \min_G \ldots,\ D^* = \max_D \ldots$", r"$\arg\min$ and $\arg\max$: a player, not a value"),
-    "N11": Slip("false",     "S1",    r"maximising the ELBO is equivalent to minimising $\mathrm{KL}(q \Vert p(z \mid x))$", r"in $q$, with $p$ fixed", r"$p(x)$ stays the same"),
-    "N12": Slip("notation",  "S3",    r"the game is 'equivalent to minimizing the JS divergence'", r"where the discriminator may be any function and is at its best; else $V(G, D) \leq 2\,\mathrm{JS} - \log 4$"),
+    "N9":  Slip("notation",  "S1",    r"$\log\int p(x, z_{1:T})\, q_\phi(z_{1:T}) / q_\phi(z_{1:T})$", r"$q_\phi(z_{1:T} \mid x)$, as in its next line; either way the factor is one"),
+    "N10": Slip("ill-typed", "S1",    r"$G^* = \min_G \ldots,\ D^* = \max_D \ldots$", r"$\arg\min$ and $\arg\max$: what is wanted is a player, not a value"),
+    "N11": Slip("false",     "S1",    r"maximising the ELBO is equivalent to minimising $\mathrm{KL}(q \Vert p(z \mid x))$", r"it is in $q$, while $p$ is fixed", r"where $p(x)$ stays the same"),
+    "N12": Slip("notation",  "S3",    r"the game is 'equivalent to minimizing the JS divergence'", r"so it is where the discriminator may be any function and is at its best; elsewhere $V(G, D) \leq 2\,\mathrm{JS} - \log 4$"),
     "N13": Slip("notation",  "S0 S4", r"$\mathbb{E}_{t \sim U(0, T),\, x_t}\lVert\epsilon - \epsilon_\theta(x_t, t)\rVert^2$", r"$t$ is uniform on $1, \dots, T$, and the mean is over $\epsilon$ too"),
     "N14": Slip("notation",  "S0 S4", r"$\prod_{t=1} q(x_t \mid x_{t-1})$", r"$\prod_{t=1}^T$"),
     "N15": Slip("false",     "S3",    r"$P(Z_t \mid Z_{<t}) = \mathcal{N}(Z_t; \alpha Z_{t-1},, \sigma_\epsilon)$", r"the variance is $\sigma_\epsilon^2 = 1 - \alpha^2$, which keeps that of $Z_t$ at 1", r"$\alpha = 0$"),
 }
 
 
-# ---- latent variables ------------------------------------------------------------------------------------------------
+# ---- The game with one numerator twice -------------------------------------------------------------------------------
+game = Derivation("the game", gan.two_laws)
+
+r"""
+A crossed-out equals sign marks a line as it was printed, set against one that holds. Take two points: data fall on
+them as 1 : 1, fakes as 1 : 2. As printed in S1 the game is then worth -1.414. It [cannot be worth less](gan.floor)
+than $-\log 4$, -1.386. [The other line](gan.at_best) says -1.358.
+"""
+
+@game("!=", r"\mathbb{E}_{x \sim p_{\mathrm{data}}}\left[\log\frac{p_{\mathrm{data}}(x)}{p_{\mathrm{data}}(x) + p_G(x)}\right] + \mathbb{E}_{x \sim p_z}\left[\log\frac{p_{\mathrm{data}}(x)}{p_{\mathrm{data}}(x) + p_G(x)}\right]",
+      slip="8", to=gan.at_best, by="S1 prints the data's law in both numerators", reading="x ~ p_z is what the generator makes of the noise")
+def data_above(p, p_G):
+    p_z = p_G
+    return E(p, log(ratio(p, p + p_G))) + E(p_z, log(ratio(p, p + p_G)))
+
+"""
+That was a *false* line: a world refutes it, by its value. A line may also be *ill-typed*, and put a letter of one
+space where one of another belongs. It fails by its shape, as the next does. The third kind is a slip of *notation*,
+where no number can tell.
+"""
+
+@game("!=", r"\mathbb{E}_{p_{\mathrm{data}}}\left[\log D^*\right] + \mathbb{E}_{p_G}\left[\log(1 - D^*)\right]", slip="N10", to=gan.best, by="S1 prints D* = max V, the value and not the player",
+      reading="max V, a number, where a function of x is wanted")
+def value_for_player(p, D_star, p_G): return E(p, log(D_star)) + E(p_G, log(1 - D_star))
+
+"""
+Sometimes only a condition is left out. S3 calls the game 'equivalent to minimizing the JS divergence'. So it is, for
+a discriminator that may be any function and is at its best. Of any other this much holds:
+"""
+
+@game("<=", r"2\,\mathrm{JS}(p_{\mathrm{data}}, p_G) - \log 4", to=gan.value, by="no discriminator does better than the best", tight=dict(D="D_star"))
+def js_bound(p, p_G): return 2 * JS(p, p_G) - log(4)
+
+
+# ---- Two levels, and the wrong KL ------------------------------------------------------------------------------------
 posterior_of_one = World("two levels of latents, and the posterior of the lower one", base=hierarchical.two_levels,
     p_x1  = let(r"p(x, z_1)",            lambda p_1, p_x_1: p_1 * p_x_1.T),                                # [X, Z1]
     p_1_x = let(r"p(z_1 \mid x)",        lambda p_x1: ratio(p_x1, sum(p_x1, 1)[:, None])))                 # [X, Z1]
 
 hierarchy = Derivation("two levels", posterior_of_one)
+
+r"""
+Next, the bound of a [hierarchy](hierarchical.two_top_down). S0 and S4 print a KL for each of two levels of latents,
+and the lower one compares $q(z_1 \mid x)$ with $p(z_1 \mid x)$. Is it that law, the model's posterior? Or was the
+layer's own prior meant? Here are both readings.
+"""
 
 @hierarchy("!=", r"\mathbb{E}_{q(z_1 \mid z_2)}\left[\log p(x \mid z_1)\right] - \mathrm{KL}(q(z_1 \mid x) \,\Vert\, p(z_1 \mid x)) - \mathrm{KL}(q(z_2 \mid z_1) \,\Vert\, p(z_2))",
            slip="1", to=hierarchical.two_top_down, by="S0 prints 'the KL divergence between each inference layer and its corresponding prior'",
@@ -99,11 +140,17 @@ def hvae_posterior(q_1, p_x_1, p_1_x, q_2_1, p_2):
 def hvae_prior(q_1, p_x_1, q_2, p_1_2, q_2_1, p_2): return E(q_1, log(p_x_1.T)) - E(q_2, KL(q_1[:, :, None], p_1_2.T, axis=1)) - E(q_1, KL(q_2_1, p_2))
 
 
+# ---- Where the second reading holds ----------------------------------------------------------------------------------
 apart = World("two levels, independent under q", base=hierarchical.two_levels,
     r_2   = tex(r"q(z_2)",               simplex("Z2")),
     q_2_1 = let(r"q(z_2 \mid z_1)",      lambda r_2, Z1, Z2: broadcast_to(r_2, (Z1, Z2))))
 
 independent = Derivation("two levels, independent under q", apart)
+
+"""
+Let $q$ draw $z_2$ without a look at $z_1$: the two are independent under it. Then the second reading is the bound
+after all. A line that holds in a special case is hard to catch.
+"""
 
 @independent(r"\mathbb{E}_{q(z_1 \mid x)}\left[\log p(x \mid z_1)\right] - \mathrm{KL}(q(z_2 \mid x) \,\Vert\, p(z_2)) - \mathbb{E}_{q(z_2 \mid x)}\left[\mathrm{KL}(q(z_1 \mid z_2, x) \,\Vert\, p(z_1 \mid z_2))\right]")
 def apart_top_down(q_1, p_x_1, q_2, p_2, q_1_2, p_1_2): return E(q_1, log(p_x_1.T)) - KL(q_2, p_2) - E(q_2, KL(q_1_2, p_1_2.T, axis=1))
@@ -113,6 +160,7 @@ def apart_top_down(q_1, p_x_1, q_2, p_2, q_1_2, p_1_2): return E(q_1, log(p_x_1.
 def apart_prior(q_1, p_x_1, q_2, p_1_2, r_2, p_2): return E(q_1, log(p_x_1.T)) - E(q_2, KL(q_1[:, :, None], p_1_2.T, axis=1)) - KL(r_2, p_2)
 
 
+# ---- What makes the bound tight --------------------------------------------------------------------------------------
 two_priors = World("finite x, finite z, and another prior", base=one_z,
     beta   = tex(r"\beta",             positive()),
     p_data = tex(r"p_{\mathrm{data}}", simplex("X")),
@@ -129,6 +177,11 @@ two_priors = World("finite x, finite z, and another prior", base=one_z,
 
 tight = Derivation("what makes the bound tight", two_priors, where=lambda q, p_xz: ((q == 0) | (p_xz > 0)).all())
 
+"""
+S1 calls the bound 'valid for any $q$, but we optimize $p$ to obtain a tight lower bound'. Let us do as it says. Leave
+$q$ as it is, and look for the prior that makes the bound, averaged over the data, as high as a prior can.
+"""
+
 @tight(r"\mathbb{E}_{p_{\mathrm{data}}}\left[\mathbb{E}_{q}\left[\log\frac{p(z)}{q(z \mid x)}\right]\right]", let=r"\text{what depends on } p(z)")
 def prior_term(p_data, p_z, q): return E(p_data, E(q, log(ratio(p_z, q))))
 
@@ -137,6 +190,11 @@ def prior_kl(p_data, q, p_z): return -E(p_data, KL(q, p_z))
 
 @tight("argmax", r"\mathbb{E}_{p_{\mathrm{data}}}\left[q(z \mid x)\right]", of=prior_term, over="p_z", by="so p is optimised: the best prior for this q is its mean")
 def best_prior(p_data, q): return E(p_data, q.T)
+
+r"""
+It is found: call it $p^*(z)$, and everything made with it $p^*$ too. Is the bound tight now? First comes
+$\log p^*(x)$, which the bound reaches at the posterior, as always; then the bound at the $q$ that we kept.
+"""
 
 @tight(r"\log p^*(x)")
 def best_evidence(b_x): return log(b_x)
@@ -151,6 +209,13 @@ def tight_at_posterior(b_z_x, b_xz): return E(b_z_x, log(b_xz)) + H(b_z_x)
        reading="q stays as it is, and p(z) becomes the best prior for it")
 def optimised_p(q, b_xz): return E(q, log(ratio(b_xz, q)))
 
+
+# ---- What the bound gains when p moves too ---------------------------------------------------------------------------
+r"""
+S1 also says: 'maximizing ELBO is equivalent to minimize KL'. With $p$ fixed it is, as the two add up to $\log p(x)$.
+But a model learns its $p$ as well. What does the bound gain when $p$ becomes $p'$?
+"""
+
 @tight(r"\mathbb{E}_{q}\left[\log\frac{p'(x, z)}{q(z \mid x)}\right] - \mathbb{E}_{q}\left[\log\frac{p(x, z)}{q(z \mid x)}\right]", let=r"\text{what the bound gains as } p \text{ becomes } p'")
 def gains(q, r_xz, p_xz): return E(q, log(ratio(r_xz, q))) - E(q, log(ratio(p_xz, q)))
 
@@ -161,7 +226,46 @@ def gains_twice(r_z, p_x_z, p_x, q, r_z_x, p_z_x): return log(ratio(E(r_z, p_x_z
        reading="also where p changes: what the bound gains, the KL loses", where=lambda r_z: (r_z > 0).all())
 def gains_kl(q, r_z_x, p_z_x): return -KL(q, r_z_x) + KL(q, p_z_x)
 
+
+# ---- The logarithm of a mean -----------------------------------------------------------------------------------------
 objectives = Derivation("averages, priors and families", two_priors)
+
+"""
+May a logarithm and a mean change places? [Jensen](divergences.mean_log) has said no: the mean of the logarithms is
+lower. Two lines of S4 let them. First an estimate of $p(x)$ from $k$ draws, here $k = 2$, with all pairs of draws
+written out.
+"""
+
+@objectives(r"\log p(x)")
+def evidence(p_x): return log(p_x)
+
+@objectives("=", r"\log \mathbb{E}_{p(z^{(1)})\,p(z^{(2)})}\left[\bar p(x)\right]", by="the mean of two draws, p-bar(x) = (p(x | z1) + p(x | z2)) / 2, has the mean p(x)")
+def unbiased(p_zz, p_x_zz): return log(E(p_zz, p_x_zz))
+
+@objectives("!=", r"\mathbb{E}_{p(z^{(1)})\,p(z^{(2)})}\left[\log \bar p(x)\right]", slip="25", by="S4 calls the logarithm of the mean unbiased", reading="k = 2, all pairs of draws")
+def log_of_the_mean(p_zz, p_x_zz): return E(p_zz, log(p_x_zz))
+
+"""
+The second is a goal, what a decoder is to make large. With the logarithm inside, it is asked to explain every $x$
+from every $z$, and not each $x$ from some.
+"""
+
+@objectives(r"\mathbb{E}_{p_{\mathrm{data}}}\left[\log p(x)\right]")
+def log_likelihood(p_data, p_x): return E(p_data, log(p_x))
+
+@objectives("=", r"\mathbb{E}_{p_{\mathrm{data}}}\left[\log \mathbb{E}_{p(z)}\left[p(x \mid z)\right]\right]", by="marginalisation")
+def log_of_expectation(p_data, p_z, p_x_z): return E(p_data, log(E(p_z, p_x_z.T)))
+
+@objectives("!=", r"\mathbb{E}_{p_{\mathrm{data}}}\left[\mathbb{E}_{p(z)}\left[\log p(x \mid z)\right]\right]", slip="26", by="S4 prints the expectation of the logarithm: another objective, by Jensen a lower one")
+def expectation_of_log(p_data, p_z, p_x_z): return E(p_data, E(p_z, log(p_x_z.T)))
+
+
+# ---- A law of the wrong letter ---------------------------------------------------------------------------------------
+r"""
+The $\beta$-VAE weighs its KL by $\beta$. In S3 it is one from $q(z \mid x)$, a law of $z$, to $p(x)$, a law of $x$.
+That asks how far a code is from an image. A machine would refuse, unless by chance the two shapes fit; then the value
+tells.
+"""
 
 @objectives(r"\mathbb{E}_{q}\left[\log\frac{p(x, z)}{q(z \mid x)}\right] - (\beta - 1)\,\mathrm{KL}(q \,\Vert\, p(z))", let=r"\beta\text{-VAE}")
 def beta_elbo(q, p_xz, beta, p_z): return E(q, log(ratio(p_xz, q))) - (beta - 1) * KL(q, p_z)
@@ -174,23 +278,10 @@ def beta_vae(q, p_x_z, beta, p_z): return E(q, log(p_x_z.T)) - beta * KL(q, p_z)
             where=lambda q, p_xz: ((q == 0) | (p_xz > 0)).all(), reading="P(X) as it stands, an array over x")
 def beta_p_x(q, p_x_z, beta, p_x): return E(q, log(p_x_z.T)) - beta * KL(q, p_x)
 
-@objectives(r"\log p(x)")
-def evidence(p_x): return log(p_x)
-
-@objectives("=", r"\log \mathbb{E}_{p(z^{(1)})\,p(z^{(2)})}\left[\bar p(x)\right]", by="the mean of two draws, p-bar(x) = (p(x | z1) + p(x | z2)) / 2, has the mean p(x)")
-def unbiased(p_zz, p_x_zz): return log(E(p_zz, p_x_zz))
-
-@objectives("!=", r"\mathbb{E}_{p(z^{(1)})\,p(z^{(2)})}\left[\log \bar p(x)\right]", slip="25", by="S4 calls the logarithm of the mean unbiased", reading="k = 2, all pairs of draws")
-def log_of_the_mean(p_zz, p_x_zz): return E(p_zz, log(p_x_zz))
-
-@objectives(r"\mathbb{E}_{p_{\mathrm{data}}}\left[\log p(x)\right]")
-def log_likelihood(p_data, p_x): return E(p_data, log(p_x))
-
-@objectives("=", r"\mathbb{E}_{p_{\mathrm{data}}}\left[\log \mathbb{E}_{p(z)}\left[p(x \mid z)\right]\right]", by="marginalisation")
-def log_of_expectation(p_data, p_z, p_x_z): return E(p_data, log(E(p_z, p_x_z.T)))
-
-@objectives("!=", r"\mathbb{E}_{p_{\mathrm{data}}}\left[\mathbb{E}_{p(z)}\left[\log p(x \mid z)\right]\right]", slip="26", by="S4 prints the expectation of the logarithm: another objective, by Jensen a lower one")
-def expectation_of_log(p_data, p_z, p_x_z): return E(p_data, E(p_z, log(p_x_z.T)))
+r"""
+A decoder makes $x$ from $z$: it is $p(x \mid z)$. S4 prints the two letters the other way round, and that is the name
+of the posterior.
+"""
 
 @objectives(r"p(x)")
 def marginal(p_x): return p_x
@@ -202,7 +293,7 @@ def decoder(p_z, p_x_z): return E(p_z, p_x_z.T)
 def family(p_z, p_z_x): return E(p_z, p_z_x.T)
 
 
-# ---- Gaussians -------------------------------------------------------------------------------------------------------
+# ---- A square, and a constant ----------------------------------------------------------------------------------------
 def grid():
     """From -32 to 32 in steps of 1/16: on it a sum over a normal, however narrow, is its integral to the last digit."""
     return arange(-512, 513) / 16
@@ -219,6 +310,11 @@ normals = World("two normals",
     dx   = let(r"dx",          lambda x: x[1] - x[0]))
 
 gaussians = Derivation("two normals", normals)
+
+"""
+A distance and its square are least in the same place; a loss and the loss plus a constant have the same slopes. So
+whoever only trains never notices. Whoever reports the number does.
+"""
 
 @gaussians(r"\left(\mu_r - \mu_g\right)^2 + \sigma_r^2 + \sigma_g^2 - 2\sqrt{\sigma_r^2 \sigma_g^2}", let=r"\mathrm{FID}")
 def frechet(mu_r, mu_g, s_r, s_g): return (mu_r - mu_g)**2 + s_r**2 + s_g**2 - 2 * sqrt(s_r**2 * s_g**2)
@@ -240,6 +336,7 @@ def mean_of_density(x, s_r, mu_r, dx): return sum(x * exp(-(1 / 2 * log(2 * pi) 
 def no_two_pi(x, s_r, mu_r, dx): return sum(x * exp(-(1 / 2 * log(s_r**2) + (x - mu_r)**2 / (2 * s_r**2))) * dx)
 
 
+# ---- Which one is transposed -----------------------------------------------------------------------------------------
 affine = World("an affine map of a few points",
     N    = size(1, 4),
     n    = size(1, 3),
@@ -251,6 +348,11 @@ affine = World("an affine map of a few points",
     x    = let(r"x",             lambda A, z, b: A @ z + b[:, None]))                                      # [n, N]
 
 linear = Derivation("a linear flow", affine)
+
+r"""
+A straight map $A z + b$ turns the covariance $\Sigma$ into another. $A$ stands on both sides of it, once transposed.
+On which? A number is its own transpose, so the answer takes two dimensions.
+"""
 
 @linear(r"\mathbb{E}_{p}\left[x\right]")
 def mean_of_map(p, x): return E(p, x)
@@ -268,7 +370,7 @@ def sandwich(A, Sig): return A @ Sig @ A.T
 def transposed(A, Sig): return A.T @ Sig @ A
 
 
-# ---- autoregressive --------------------------------------------------------------------------------------------------
+# ---- One pixel -------------------------------------------------------------------------------------------------------
 pixels = World("one pixel, and a mixture of logistics",
     K     = size(1, 3),
     V     = size(2, 5),
@@ -283,6 +385,11 @@ pixels = World("one pixel, and a mixture of logistics",
     v     = tex(r"v_i",           positive("K")))                                                          # a component's variance
 
 autoregressive = Derivation("pixels", pixels)
+
+"""
+The smallest law of all: a pixel is 0 or 1. After it a pixel of $V$ levels, each with the mass that a mixture of
+logistic laws puts around it. Whatever else they do, masses have to add up to 1.
+"""
 
 @autoregressive(r"\alpha", let="p(X_1 = 0)")
 def black(alpha): return alpha
@@ -302,6 +409,11 @@ def with_tails(w, ups, downs): return sum(E(w, ups - downs))
 @autoregressive("!=", r"\sum_x \mathbb{E}_{\pi_i}\left[\sigma_i(x + \frac12) - \sigma_i(x - \frac12)\right]", slip="N3", by="S3 prints one formula for every x: the tails are lost")
 def without_tails(w, up, down): return sum(E(w, up - down))
 
+"""
+A draw from a mixture picks one component and draws from that. A weighted sum draws from all of them and adds. The two
+have the same mean. Look at the variance.
+"""
+
 @autoregressive(r"\mathbb{E}_{\pi_i}\left[v_i + \mu_i^2\right] - \mathbb{E}_{\pi_i}\left[\mu_i\right]^2", let=r"\mathrm{var}(\nu)")
 def mixture_variance(w, v, mu): return E(w, v + mu**2) - E(w, mu)**2
 
@@ -312,7 +424,7 @@ def total_variance(w, v, mu): return E(w, v) + E(w, (mu - E(w, mu))**2)
 def sum_of_logistics(w, v): return sum(w**2 * v)
 
 
-# ---- codes -----------------------------------------------------------------------------------------------------------
+# ---- A sign, and the shape of a codebook -----------------------------------------------------------------------------
 codebook = World("a codebook, an encoding and a decoding",
     K     = size(1, 4),
     D     = size(1, 3),
@@ -325,6 +437,11 @@ codebook = World("a codebook, an encoding and a decoding",
     log_p = let(r"\log p(x \mid z_q)", lambda x, x_hat: sum(-(x - x_hat)**2 / 2 - log(2 * pi) / 2)))
 
 codes = Derivation("a codebook", codebook)
+
+"""
+An encoder's answer $z_e$ is rounded to one of $K$ codes, and the loss asks three things: decode well, move the code,
+commit to it. In S3 the first has another sign, so that the best decoder would be the worst one.
+"""
 
 @codes(r"-\log p(x \mid z_q) + \sum\left(z_e - e_k\right)^2 + \beta \sum\left(z_e - e_k\right)^2", let="L")
 def vq_loss(log_p, z_e, e_k, beta): return -log_p + sum((z_e - e_k)**2) + beta * sum((z_e - e_k)**2)
@@ -348,7 +465,7 @@ def multiplied_out(z_e, e): return sum(z_e**2) - 2 * e @ z_e + sum(e**2, -1)
 def flat(z_e, e): return sum((z_e - reshape(e, (-1,)))**2, -1)
 
 
-# ---- diffusion -------------------------------------------------------------------------------------------------------
+# ---- A square, a sum and a logarithm ---------------------------------------------------------------------------------
 sampled = World("a noising chain, and what a sampler draws", base=chain,
     v      = tex(r"v",                unit("T")),
     btilde = let(r"\tilde\beta_t",    lambda abar_1, abar, beta: (1 - abar_1) / (1 - abar) * beta),
@@ -357,6 +474,11 @@ sampled = World("a noising chain, and what a sampler draws", base=chain,
     mu_hat = let(r"\mu_\theta",       lambda xt, beta, abar, eps_hat, alpha: (xt - beta / sqrt(1 - abar) * eps_hat) / sqrt(alpha)))
 
 noising = Derivation("a noising chain", sampled)
+
+r"""
+Three lines on [diffusion](diffusion), each with something left out: a square, the sum over $t$, for which a mean is
+printed, and the second of two logarithms. $\lambda_t$ is the weight that the bound gives to step $t$.
+"""
 
 @noising(r"\frac{1}{T}\sum_t \frac{1}{\lambda_t}\frac{\left(\tilde\mu_t - \mu_\theta\right)^2}{2 \sigma_t^2}", let=r"L_{\mathrm{simple}}")
 def l_simple(T, lam, mu, mu_hat, s2): return 1 / T * sum(1 / lam * ((mu - mu_hat)**2 / (2 * s2)))
@@ -386,6 +508,7 @@ def log_between(v, beta, btilde): return exp(v * log(beta) + (1 - v) * log(btild
 def one_log(v, beta, btilde): return exp(v * log(beta) + (1 - v) * btilde)
 
 
+# ---- The last step of a sampler --------------------------------------------------------------------------------------
 last = World("the last step of a sampler",
     alpha = tex(r"\alpha_1",      unit()),
     x0    = tex(r"x_0",           real()),
@@ -396,16 +519,27 @@ last = World("the last step of a sampler",
 
 sampler = Derivation("the last step of a sampler", last)
 
+"""
+A sampler goes from noise to data, step by step, and after each step it adds a little noise. After the last one too?
+Give it a network that knows the noise exactly, and nothing should stand between it and $x_0$.
+"""
+
 @sampler(r"x_0")
 def data(x0): return x0
 
 @sampler("=", r"\frac{1}{\sqrt{\alpha_1}}\left(x_1 - \frac{1 - \alpha_1}{\sqrt{1 - \alpha_1}}\,\epsilon\right)", by="a predictor that knows the noise is there: abar_1 = alpha_1")
 def last_step(alpha, x1, eps): return 1 / sqrt(alpha) * (x1 - (1 - alpha) / sqrt(1 - alpha) * eps)
 
+r"""
+As printed, even this sampler misses, by $\sigma_1 z$. Whoever wrote these lines knew their subject. A letter slips in
+print, and a printed page cannot be run. This page can, and so can every other page of the road that ends here.
+"""
+
 @sampler("!=", r"\frac{1}{\sqrt{\alpha_1}}\left(x_1 - \frac{1 - \alpha_1}{\sqrt{1 - \alpha_1}}\,\epsilon\right) + \sigma_1 z", slip="N1", by="S0 and S4 draw z at every step")
 def noisy_last_step(alpha, x1, eps, s, z): return 1 / sqrt(alpha) * (x1 - (1 - alpha) / sqrt(1 - alpha) * eps) + s * z
 
 
+# ---- T for t, and T for its state ------------------------------------------------------------------------------------
 path = World("steps of a chain",
     T      = size(1, 5),
     n      = size(1, 4),
@@ -416,6 +550,11 @@ path = World("steps of a chain",
     eps    = let(r"\epsilon_t",   lambda x, beta, x_prev: (x - sqrt(1 - beta) * x_prev) / sqrt(beta)))
 
 walk = Derivation("steps of a chain", path)
+
+"""
+A capital for a small letter: $x_T$ stands where $x_t$ should. It has the right shape, so only the value can tell.
+Further down, $T$ itself stands for $x_T$: a number of steps for a state.
+"""
 
 @walk(r"-\frac{\left(x_t - \sqrt{1 - \beta_t}\, x_{t-1}\right)^2}{2 \beta_t} - \frac{\log(2 \pi \beta_t)}{2}", let=r"\log q(x_t \mid x_{t-1})")
 def step_density(x, beta, x_prev): return -(x - sqrt(1 - beta) * x_prev)**2 / (2 * beta) - log(2 * pi * beta) / 2
@@ -438,23 +577,7 @@ def log_prior(x_T): return -(x_T**2 + log(2 * pi)) / 2
 def prior_of_a_number(T): return array(-(T**2 + log(2 * pi)) / 2)
 
 
-# ---- games -----------------------------------------------------------------------------------------------------------
-game = Derivation("the game", gan.two_laws)
-
-@game("!=", r"\mathbb{E}_{x \sim p_{\mathrm{data}}}\left[\log\frac{p_{\mathrm{data}}(x)}{p_{\mathrm{data}}(x) + p_G(x)}\right] + \mathbb{E}_{x \sim p_z}\left[\log\frac{p_{\mathrm{data}}(x)}{p_{\mathrm{data}}(x) + p_G(x)}\right]",
-      slip="8", to=gan.at_best, by="S1 prints the data's law in both numerators", reading="x ~ p_z is what the generator makes of the noise")
-def data_above(p, p_G):
-    p_z = p_G
-    return E(p, log(ratio(p, p + p_G))) + E(p_z, log(ratio(p, p + p_G)))
-
-@game("!=", r"\mathbb{E}_{p_{\mathrm{data}}}\left[\log D^*\right] + \mathbb{E}_{p_G}\left[\log(1 - D^*)\right]", slip="N10", to=gan.best, by="S1 prints D* = max V, the value and not the player",
-      reading="max V, a number, where a function of x is wanted")
-def value_for_player(p, D_star, p_G): return E(p, log(D_star)) + E(p_G, log(1 - D_star))
-
-@game("<=", r"2\,\mathrm{JS}(p_{\mathrm{data}}, p_G) - \log 4", to=gan.value, by="no discriminator does better than the best", tight=dict(D="D_star"))
-def js_bound(p, p_G): return 2 * JS(p, p_G) - log(4)
-
-
+# ---- Noise in one space, images in another ---------------------------------------------------------------------------
 pushed = World("noise, pushed through a generator",
     X   = size(1, 5),
     Z   = size(1, 5),
@@ -466,6 +589,11 @@ pushed = World("noise, pushed through a generator",
     p_G = let(r"p_G",               lambda p_z, G, X: E(p_z, G == arange(X)[:, None])))       # [X]
 
 spaces = Derivation("noise, pushed through a generator", pushed)
+
+"""
+A generator takes noise to images. S1 and S3 hand it an image: $G(x)$ for $G(z)$. Where the numbers of points happen
+to fit, that can be computed, and something comes out. Is it what was meant?
+"""
 
 @spaces(r"\mathbb{E}_{p_z}\left[\log(1 - D(G(z)))\right]", let=r"\mathcal{L}_G")
 def generated(p_z, D_G): return E(p_z, log(1 - D_G))
@@ -490,9 +618,15 @@ def one_x(p, D, G, X):
     return E(p, log(D[x]) + log(1 - D[G[x]]))
 
 
+# ---- Two losses of a generator ---------------------------------------------------------------------------------------
 slope = World("a logit", l=tex(r"l", real()), d=let(r"D", lambda l: 1 / (1 + exp(-l))))
 
 slopes = Derivation("a logit", slope)
+
+r"""
+S2 descends $\log(1 - D(G(z)))$, while S0 and S4 ascend $\log D(G(z))$. Neither is a slip: there are two losses to
+choose from. But look at the slopes in the logit $l$ of a bad sample.
+"""
 
 @slopes(r"\nabla_l\left(-\log\frac{1}{1 + \exp(-l)}\right)", let=r"\text{the step of S0 and S4: descend } -\log D")
 def non_saturating(l): return D(lambda l: -log(1 / (1 + exp(-l))), l)
@@ -507,6 +641,7 @@ def saturating(l): return D(lambda l: log(1 - 1 / (1 + exp(-l))), l)
 def saturating_slope(d): return -d
 
 
+# ---- A code that should be read --------------------------------------------------------------------------------------
 coded = World("a code and what is made of it",
     C     = size(1, 3),
     X     = size(1, 4),
@@ -518,6 +653,11 @@ coded = World("a code and what is made of it",
     p_c_x = let(r"P(c \mid x)",     lambda p_cx, p_x: ratio(p_cx, p_x).T))                   # [X, C]
 
 information = Derivation("a code and what is made of it", coded)
+
+"""
+InfoGAN wants the sample to show its code $c$. How far it does is the mutual information $I(c; x)$, and 'the goal',
+says S3, 'is to minimize' it. Where would that lead?
+"""
 
 @information(r"\mathbb{E}_{P(c)}\left[\mathrm{KL}(P(x \mid c) \,\Vert\, P(x))\right]", let="I(c; x)")
 def mutual(p_c, p_x_c, p_x): return E(p_c, KL(p_x_c, p_x))
@@ -534,6 +674,11 @@ def goal_of_s3(): return array(0.0)
 @information(">=", "0", to=mutual, by="the least: x has the same law for every c", tight=dict(p_x_c=lambda p_x_c: 0 * p_x_c + p_x_c[:1]))
 def least(): return array(0.0)
 
+r"""
+And the bound that is trained: may $\mathrm{H}(c)$ be left out? For the best $Q$ it makes no difference, for the value
+it does.
+"""
+
 @information(r"\mathbb{E}_{P(x)}\left[\mathbb{E}_{P(c \mid x)}\left[\log Q(c \mid x)\right]\right] + \mathrm{H}(P(c))", let=r"\text{the bound on } I(c; x)")
 def info_bound(p_x, p_c_x, Q, p_c): return E(p_x, E(p_c_x, log(Q))) + H(p_c)
 
@@ -547,7 +692,7 @@ def without_entropy(p_c, p_x_c, Q): return E(p_c, E(p_x_c, log(Q.T)))
 def bound_without_entropy(p_c, p_x_c, Q): return E(p_c, E(p_x_c, log(Q.T)))
 
 
-# ---- and the rest ----------------------------------------------------------------------------------------------------
+# ---- The length of a curve -------------------------------------------------------------------------------------------
 curve = World("a broken line",
     n    = size(2, 5),
     y    = tex(r"y",       real("n")),
@@ -556,6 +701,11 @@ curve = World("a broken line",
     dy   = let(r"dy",      lambda y: y[1:] - y[:-1]))
 
 shortest = Derivation("a broken line", curve)
+
+"""
+How long is a curve? Break it into short straight pieces, and Pythagoras measures each. S4 prints an $f$ under the
+integral; read as the curve's height, it lets each piece count the more, the higher it lies.
+"""
 
 @shortest(r"\sum \sqrt{dx^2 + \left(y_{i+1} - y_i\right)^2}", let=r"\ell")
 def pythagoras(dx, y): return sum(sqrt(dx**2 + (y[1:] - y[:-1])**2))
@@ -567,6 +717,7 @@ def arc(dy, dx): return sum(sqrt(1 + (dy / dx)**2) * dx)
 def weighted_by_height(f, dx, dy): return sum(f * sqrt(dx**2 + dy**2))
 
 
+# ---- Weights that sum to one -----------------------------------------------------------------------------------------
 weights = World("the weights of a mixture",
     N   = size(1, 4),
     K   = size(1, 3),
@@ -574,6 +725,11 @@ weights = World("the weights of a mixture",
     N_k = tex(r"\mathcal{N}_{nk}",  positive("N", "K")))
 
 lagrange = Derivation("the weights of a mixture", weights)
+
+r"""
+Weights that have to sum to 1 cannot all grow. So at the best weights the likelihood need not be flat: it may still
+rise in directions that are not allowed. The *multiplier* $\lambda$ says how steeply.
+"""
 
 @lagrange(r"\sum_k \pi_k \frac{\partial}{\partial \pi_k} \sum_n \log \sum_j \pi_j \mathcal{N}_{nj}")
 def weighted_slope(w, N_k):
@@ -587,6 +743,7 @@ def points(N): return array(N)
 def no_multiplier(): return array(0.0)
 
 
+# ---- A walk that keeps its variance ----------------------------------------------------------------------------------
 walking = World("an AR(1) prior",
     n     = size(1, 5),
     alpha = tex(r"\alpha",             unit()),
@@ -594,6 +751,11 @@ walking = World("an AR(1) prior",
     a2i   = let(r"a_i",                lambda alpha, n: alpha**(2 * arange(n))))
 
 ar1 = Derivation("an AR(1) prior", walking)
+
+r"""
+Each step keeps $\alpha$ of what was and adds fresh noise. How much noise, if the variance is to stay at 1? And is
+$\sigma_\epsilon$ the variance, or its root?
+"""
 
 @ar1("1", let=r"\mathrm{var}(Z_1)")
 def variance_of_first(): return array(1.0)
