@@ -1,6 +1,7 @@
 """Mixtures of Gaussians and EM.   Dempster, Laird and Rubin 1977   world: a few points and a mixture: all sums are exact
 
-Which component did a point come from? If we knew, fitting would be counting. Guess it, softly; count; guess again.
+Points lie in heaps, and nobody says which point belongs to which. If we knew, fitting the heaps would be counting.
+Can we guess softly, count, guess again, and be sure that no round makes the data less probable?
 """
 from derivations import Derivation, World, let, positive, real, simplex, size, tex
 from derivations.engine.words import D, E, KL, T, broadcast_to, det, diagonal, eigh, exp, eye, inv, log, logdet, maximum, pi, ratio, reshape, sqrt, stack, sum, trace, zeros
@@ -42,14 +43,26 @@ points = World("points and a mixture",
 guessed = World("points, a mixture and its posterior", base=points,
     gamma     = let(r"\gamma_{nk}",    lambda x, pi_, mu, Sigma, p: ratio(pi_ * N(x, mu, Sigma), p[:, None]), covers="mog-responsibility alg-em-gmm:1"))
 
-# ---- what is to be made large ----------------------------------------------------------------------------------------
+# ---- What is to be made large ----------------------------------------------------------------------------------------
 mixture = Derivation("mixture", guessed)
+
+r"""
+A *mixture* draws a point in two steps: first a *component* $k$, with chance $\pi_k$, then $x$ from the normal law
+$\mathcal{N}(x; \mu_k, \Sigma_k)$, a heap around $\mu_k$ whose width and tilt are the *covariance* $\Sigma_k$. Nobody
+shows us the component: it is the latent, called $z$ before. We want the data to be probable. The points are
+independent, so logarithms add.
+"""
 
 @mixture(r"\sum_n \log \sum_k \pi_k\, \mathcal{N}(x_n; \mu_k, \Sigma_k)", let=r"\mathcal{L}(\pi, \mu, \Sigma)", covers="mog-loglik")
 def likelihood(x, pi_, mu, Sigma): return sum(log(sum(pi_ * N(x, mu, Sigma), 1)))
 
 @mixture("=", r"\sum_n \operatorname{responsibilities}(x_n, \log \pi, \mu, \Sigma)", by="what EM reports, in the log domain")
 def likelihood_called(x, pi_, mu, Sigma): return sum(gmm.responsibilities(x, log(pi_), mu, Sigma)[1])
+
+"""
+Take one point and one component out of the double sum. The logarithm of a normal density is short: a constant, less
+half of the squared distance from the mean, measured in widths of the heap.
+"""
 
 @mixture(r"\log \pi_k\, \mathcal{N}(x_n; \mu_k, \Sigma_k)", let=r"\log p(x_n, k)")
 def joint(x, pi_, mu, Sigma): return log(pi_ * N(x, mu, Sigma))
@@ -60,13 +73,24 @@ def joint_log(x, pi_, mu, Sigma): return log(pi_) - logdet(2 * pi * Sigma) / 2 -
 @mixture("=", r"\operatorname{logjoint}(x_n, \log \pi, \mu, \Sigma)", by="by a triangular factor of each covariance")
 def joint_called(x, pi_, mu, Sigma): return gmm.log_joint(x, log(pi_), mu, Sigma)
 
+r"""
+Which component did $x_n$ come from? Bayes' rule answers with a share for each $k$, called its *responsibility*
+$\gamma_{nk}$. It is the posterior, and here, for once, it can be computed: the sum over $k$ is short.
+"""
+
 @mixture(r"\gamma_{nk}", let=r"p(k \mid x_n)")
 def posterior(gamma): return gamma
 
 @mixture("=", r"\operatorname{responsibilities}(x_n, \log \pi, \mu, \Sigma)", by="Bayes' rule as a softmax: the E step")
 def posterior_called(x, pi_, mu, Sigma): return gmm.responsibilities(x, log(pi_), mu, Sigma)[0]
 
-# ---- where it is flat ------------------------------------------------------------------------------------------------
+# ---- Where it is flat ------------------------------------------------------------------------------------------------
+"""
+The posterior turns up without any bound too: differentiate the likelihood itself. Where the slope is 0, the mean is an
+average of the points, weighted by the posterior. But the posterior depends on all the parameters, so this is no formula
+to solve. It is one to repeat, and repeated it is EM.
+"""
+
 @mixture(r"\nabla_{\mu_k} \sum_n \log \sum_k \pi_k\, \mathcal{N}(x_n; \mu_k, \Sigma_k)", covers="mog-mean-stationarity:1")
 def mean_gradient(x, pi_, mu, Sigma): return D(lambda mu: sum(log(sum(pi_ * N(x, mu, Sigma), 1))), mu)
 
@@ -87,6 +111,11 @@ def covariance_gradient_posterior(x, mu, Sigma, gamma): return sum(gamma[..., No
 @mixture("=", r"\nabla_{\Sigma_k} \sum_n \operatorname{responsibilities}(x_n, \log \pi, \mu, \Sigma)", by="the same by our own autodiff")
 def covariance_gradient_called(x, pi_, mu, Sigma): return grad(lambda Sigma: sum(gmm.responsibilities(x, log(pi_), mu, Sigma)[1]))(Sigma)
 
+r"""
+The weights are not free: they sum to 1. A *multiplier* $\lambda$ pays for that. To find it, multiply each slope by
+$\pi_k$ and add up.
+"""
+
 @mixture(r"\nabla_{\pi_k} \left[\sum_n \log \sum_k \pi_k\, \mathcal{N}(x_n; \mu_k, \Sigma_k) + \lambda \left(\sum_k \pi_k - 1\right)\right]")
 def weight_gradient(x, pi_, mu, Sigma, lam): return D(lambda pi_: sum(log(sum(pi_ * N(x, mu, Sigma), 1))) + lam * (sum(pi_) - 1), pi_)
 
@@ -103,23 +132,14 @@ def multiplied_sum(N, lam): return N + lam
 @mixture("root", r"-N", of=multiplied_sum, over="lam", by="where all derivatives vanish, so does this sum", covers="mog-weight-stationarity")
 def multiplier(N): return -N
 
-# ---- components that are alike stay alike ----------------------------------------------------------------------------
-alike = World("components that are alike", base=guessed,
-    m   = tex(r"m",         real("D")),
-    B   = tex(r"B",         real("D", "D")),
-    mu  = let(r"\mu_k",     lambda m, pi_: broadcast_to(m, (len(pi_), len(m)))),
-    A   = let(r"A_k",       lambda B, pi_: broadcast_to(B, (len(pi_), *B.shape))))
-
-start = Derivation("start", alike)
-
-@start(r"\gamma_{nk}")
-def alike_posterior(gamma): return gamma
-
-@start("=", r"\pi_k", by="equal densities cancel: from such a start EM learns one Gaussian", covers="em-initialisation-matters")
-def alike_weights(pi_, gamma): return broadcast_to(pi_, gamma.shape)
-
-# ---- if we knew the components ---------------------------------------------------------------------------------------
+# ---- The bound, climbed by turns -------------------------------------------------------------------------------------
 bound = Derivation("bound", guessed, where=lambda pi_: (pi_ > 0).all())
+
+r"""
+The logarithm of a sum ties all components together. The [bound](elbo.bound) of the page before unties them. Choose any
+responsibilities $r_{nk}$ that are not negative and sum to 1 over $k$: they are its $q(z \mid x)$. Then the logarithm
+goes inside the sum, and the price is one KL for every point.
+"""
 
 @bound(r"\sum_n \log p(x_n)")
 def evidence(p): return sum(log(p))
@@ -128,8 +148,19 @@ def evidence(p): return sum(log(p))
        by="Jensen: any responsibilities give a lower bound", tight=dict(r="gamma"), gap=lambda r, gamma: sum(KL(r, gamma)))
 def lower_bound(r, pi_, x, mu, Sigma): return sum(E(r, log(ratio(pi_ * N(x, mu, Sigma), r))))
 
+"""
+The bound depends on $r$ and on the parameters. Climb it by turns, as one may climb a hill: north as far as it rises,
+then east, then north again. First hold the parameters and move $r$.
+"""
+
 @bound("argmax", r"\gamma_{nk}", of=lower_bound, over="r", by="the E step: the best responsibilities are the posterior")
 def e_step(gamma): return gamma
+
+r"""
+Now hold $r$ and drop what depends on $r$ alone. What is left takes the components one by one: a point counts for
+component $k$ as $r_{nk}$ of a point. $N_k = \sum_n r_{nk}$ is how many there are, and the *scatter* $S_k$ is the mean
+of $(x_n - \mu_k)(x_n - \mu_k)^{\top}$ over them.
+"""
 
 @bound(r"\sum_n \mathbb{E}_{r_{nk}}\left[\log \pi_k\, \mathcal{N}(x_n; \mu_k, \Sigma_k)\right]", let=r"\mathcal{Q}(\pi, \mu, \Sigma)")
 def surrogate(r, pi_, x, mu, Sigma): return sum(E(r, log(pi_ * N(x, mu, Sigma))))
@@ -139,16 +170,33 @@ def surrogate_of_scatters(N_k, pi_, Sigma, S): return sum(N_k * (log(pi_) - (log
 
 some = lambda N_k: (N_k > 0).all()                                                                   # every component has points
 
+"""
+The guess was the *E step*. The *M step* is the fit that we would make if we knew the components, with shares of points
+in the place of points.
+"""
+
 @bound("argmax", r"\frac{N_k}{N}", of=surrogate, over="pi_", where=some, by="the M step: for fixed responsibilities, the best weights", covers="mog-weight-update alg-em-gmm:5")
 def best_weights(N_k, N): return N_k / N
 
 @bound("argmax", r"\frac{\sum_n r_{nk}\, x_n}{N_k}", of=surrogate, over="mu", where=some, by="the best means, whatever the covariances", covers="mog-mean-update alg-em-gmm:3")
 def best_means(r, x, N_k): return sum(r[..., None] * x[:, None], 0) / N_k[:, None]
 
+r"""
+One trap: a component that shrinks onto a single point can make the likelihood as large as you like, and learns nothing.
+So $\Sigma_k = \epsilon I + A_k A_k^{\top}$: no direction varies by less than $\epsilon$. Let $V_k$ be the axes of $S_k$
+and $\ell_k$ the variances along them, its eigenvectors and eigenvalues. The best $A_k$ is:
+"""
+
 @bound("argmax", r"V_k \sqrt{\max(\ell_k - \epsilon, 0)}", of=surrogate, over="A", where=some, by="the best covariances above the least variance")
 def best_factors(V, ell, eps): return V * sqrt(maximum(ell - eps, 0))[:, None, :]
 
-# ---- the same by derivatives -----------------------------------------------------------------------------------------
+# ---- The M step by derivatives ---------------------------------------------------------------------------------------
+"""
+A maximum can be checked by comparing it with what lies around it, or found by derivatives. With the responsibilities
+held, every slope has one zero, and it is a formula: the [means](mixtures.best_means) and the
+[weights](mixtures.best_weights) of the M step come out again.
+"""
+
 @bound(r"\nabla_{\mu_k} \sum_n \mathbb{E}_{r_{nk}}\left[\log \pi_k\, \mathcal{N}(x_n; \mu_k, \Sigma_k)\right]")
 def slope_mean(r, pi_, x, mu, Sigma): return D(lambda mu: sum(E(r, log(pi_ * N(x, mu, Sigma)))), mu)
 
@@ -178,7 +226,13 @@ def slope_weight_sum(N_k, pi_, lam): return N_k / pi_ + lam
 @bound("root", r"-\frac{N_k}{\lambda}", of=slope_weight_sum, over="pi_", where=lambda N_k, lam: (N_k > 0).all() & (lam != 0), by="with the multiplier -N: the share of the points")
 def weight_update(N_k, lam): return -N_k / lam
 
-# ---- the M step that runs --------------------------------------------------------------------------------------------
+# ---- The M step that runs --------------------------------------------------------------------------------------------
+"""
+On paper the M step is three fractions. In floating point it matters how they are summed: squares of data far from 0 are
+large, and what we want is a small difference of them. So the sums go around the means that we have, and a component
+without points stays where it is.
+"""
+
 @bound(r"\log \frac{N_k}{N}")
 def weights(N_k, N): return log(N_k / N)
 
@@ -203,7 +257,12 @@ def covariances_around(S, mu_new, mu): return S - (mu_new - mu)[..., None] * (mu
 @bound("=", r"\operatorname{maximise}(x, r, \mu)_{\Sigma}", by="the M step's third result, around the new means", covers="alg-em-gmm:4")
 def covariances_called(x, r, mu): return gmm.maximise(x, r, mu)[2]
 
-# ---- families of covariances -----------------------------------------------------------------------------------------
+# ---- Any covariance --------------------------------------------------------------------------------------------------
+r"""
+What does the floor $\epsilon$ do to the best covariance? The scatter $S_k$ has axes, its eigenvectors, and a variance
+along each, its eigenvalue. Only those below the floor are touched.
+"""
+
 @bound(r"\epsilon I_D + V_k \max(\ell_k - \epsilon, 0) V_k^{\top}", where=some)
 def full(eps, D, V, ell): return eps * eye(D) + V * maximum(ell - eps, 0)[:, None, :] @ T(V)
 
@@ -213,6 +272,7 @@ def full_raised(V, ell, eps): return V * maximum(ell, eps)[:, None, :] @ T(V)
 @bound("=", r"\operatorname{full}(S_k, \frac{N_k}{N}, \epsilon)", by="the M step's covariances")
 def full_called(S, N_k, N, eps): return gmm.COVARIANCES["full"][0](S, N_k / N, eps)
 
+# ---- One covariance for all components -------------------------------------------------------------------------------
 one_for_all = World("one covariance for all components", base=points,
     B   = tex(r"B",         real("D", "D")),
     A   = let(r"A_k",       lambda B, pi_: broadcast_to(B, (len(pi_), *B.shape))),
@@ -221,6 +281,11 @@ one_for_all = World("one covariance for all components", base=points,
     V_w = let(r"V",         lambda S_w: eigh(S_w)[1]))
 
 tied = Derivation("tied", one_for_all, where=lambda N_k, pi_: ((N_k > 0) & (pi_ > 0)).all())
+
+"""
+A whole matrix for each component is much to learn from few points. Let all components share one. Then their scatters
+are averaged, each weighted by its share of the points.
+"""
 
 @tied(r"\sum_n \mathbb{E}_{r_{nk}}\left[\log \pi_k\, \mathcal{N}(x_n; \mu_k, \Sigma_k)\right]")
 def tied_surrogate(r, pi_, x, mu, Sigma): return sum(E(r, log(pi_ * N(x, mu, Sigma))))
@@ -237,11 +302,17 @@ def tied_raised(V_w, l_w, eps, S): return broadcast_to(V_w * maximum(l_w, eps) @
 @tied("=", r"\operatorname{tied}(S_k, \frac{N_k}{N}, \epsilon)", by="the M step's covariances")
 def tied_called(S, N_k, N, eps): return gmm.COVARIANCES["tied"][0](S, N_k / N, eps)
 
+# ---- A variance for every axis ---------------------------------------------------------------------------------------
 axes = World("a variance for every axis", base=points,
     a   = tex(r"a_k",       real("K", "D")),
     A   = let(r"A_k",       lambda a: a[..., None] * eye(a.shape[-1])))
 
 diagonals = Derivation("diagonal", axes, where=lambda N_k, pi_: ((N_k > 0) & (pi_ > 0)).all())
+
+"""
+Or forbid tilt: a variance along every axis, and nothing between them. Each is the mean square along its own axis, or
+the floor.
+"""
 
 @diagonals(r"\sum_n \mathbb{E}_{r_{nk}}\left[\log \pi_k\, \mathcal{N}(x_n; \mu_k, \Sigma_k)\right]")
 def diagonal_surrogate(r, pi_, x, mu, Sigma): return sum(E(r, log(pi_ * N(x, mu, Sigma))))
@@ -264,11 +335,17 @@ def diagonal_raised(S, eps, D): return maximum(diagonal(S, axis1=1, axis2=2), ep
 @diagonals("=", r"\operatorname{diagonal}(S_k, \frac{N_k}{N}, \epsilon)", by="the M step's covariances")
 def diagonal_called(S, N_k, N, eps): return gmm.COVARIANCES["diagonal"][0](S, N_k / N, eps)
 
+# ---- One variance for every component --------------------------------------------------------------------------------
 balls = World("one variance for every component", base=points,
     b   = tex(r"b_k",       real("K")),
     A   = let(r"A_k",       lambda b, D: b[:, None, None] * eye(D)))
 
 spheres = Derivation("spherical", balls, where=lambda N_k, pi_: ((N_k > 0) & (pi_ > 0)).all())
+
+"""
+Or forbid shape as well: every component is a ball. One number has to serve for all axes. The best is the mean of their
+variances, or the floor.
+"""
 
 @spheres(r"\sum_n \mathbb{E}_{r_{nk}}\left[\log \pi_k\, \mathcal{N}(x_n; \mu_k, \Sigma_k)\right]")
 def spherical_surrogate(r, pi_, x, mu, Sigma): return sum(E(r, log(pi_ * N(x, mu, Sigma))))
@@ -291,7 +368,7 @@ def spherical_raised(S, D, eps): return maximum(trace(S, axis1=1, axis2=2) / D, 
 @spheres("=", r"\operatorname{spherical}(S_k, \frac{N_k}{N}, \epsilon)", by="the M step's covariances")
 def spherical_called(S, N_k, N, eps): return gmm.COVARIANCES["spherical"][0](S, N_k / N, eps)
 
-# ---- one step never lowers the likelihood ----------------------------------------------------------------------------
+# ---- One step never lowers the likelihood ----------------------------------------------------------------------------
 step = World("one step of EM", base=points,
     r         = let(r"\gamma_{nk}",            lambda x, pi_, mu, Sigma, p: ratio(pi_ * N(x, mu, Sigma), p[:, None])),       # the E step
     pi_new    = let(r"\pi_k^{\prime}",         lambda N_k, N: N_k / N),
@@ -301,12 +378,24 @@ step = World("one step of EM", base=points,
 
 em = Derivation("em", step)
 
+r"""
+One round is a guess and a fit: $\gamma_{nk}$ from the old parameters, then new parameters, with a prime. We raised the
+bound; did we raise what we want? Look first at where the round starts: there the sum that the M step raises has the
+slope of the likelihood itself.
+"""
+
 @em(r"\left(\nabla_{\mu_k} \sum_n \log \sum_k \pi_k\, \mathcal{N}(x_n; \mu_k, \Sigma_k),\ \nabla_{\Sigma_k} \sum_n \log \sum_k \pi_k\, \mathcal{N}(x_n; \mu_k, \Sigma_k)\right)")
 def slopes(x, pi_, mu, Sigma): return D(lambda mu: sum(log(sum(pi_ * N(x, mu, Sigma), 1))), mu), D(lambda Sigma: sum(log(sum(pi_ * N(x, mu, Sigma), 1))), Sigma)
 
 @em("=", r"\left(\nabla_{\mu_k} \sum_n \mathbb{E}_{\gamma_{nk}}\left[\log \pi_k\, \mathcal{N}(x_n; \mu_k, \Sigma_k)\right],\ \nabla_{\Sigma_k} \sum_n \mathbb{E}_{\gamma_{nk}}\left[\log \pi_k\, \mathcal{N}(x_n; \mu_k, \Sigma_k)\right]\right)",
     by="with the responsibilities held at the old parameters, the surrogate has the likelihood's slope there", where=lambda pi_: (pi_ > 0).all())
 def slopes_surrogate(r, pi_, x, mu, Sigma): return D(lambda mu: sum(E(r, log(pi_ * N(x, mu, Sigma)))), mu), D(lambda Sigma: sum(E(r, log(pi_ * N(x, mu, Sigma)))), Sigma)
+
+"""
+Now a staircase. The new likelihood is at least the bound with the old guess and the new parameters, as every bound
+says. And that is at least the old likelihood: the bound touched it, and then was raised. In the numbers beside the
+lines, compare the three values.
+"""
 
 @em(r"\sum_n \log \sum_k \pi_k^{\prime}\, \mathcal{N}(x_n; \mu_k^{\prime}, \Sigma_k^{\prime})")
 def raised(pi_new, x, mu_new, Sigma_new): return sum(log(sum(pi_new * N(x, mu_new, Sigma_new), 1)))
@@ -323,7 +412,34 @@ def old(p): return sum(log(p))
     gap=lambda r, gamma_new, pi_new, pi_, x, mu_new, Sigma_new, mu, Sigma: sum(KL(r, gamma_new)) + sum(E(r, log(ratio(pi_new * N(x, mu_new, Sigma_new), pi_ * N(x, mu, Sigma))))))
 def never_falls(pi_new, x, mu_new, Sigma_new): return sum(log(sum(pi_new * N(x, mu_new, Sigma_new), 1)))
 
-# ---- the step that runs ----------------------------------------------------------------------------------------------
+# ---- Components that are alike stay alike ----------------------------------------------------------------------------
+alike = World("components that are alike", base=guessed,
+    m   = tex(r"m",         real("D")),
+    B   = tex(r"B",         real("D", "D")),
+    mu  = let(r"\mu_k",     lambda m, pi_: broadcast_to(m, (len(pi_), len(m)))),
+    A   = let(r"A_k",       lambda B, pi_: broadcast_to(B, (len(pi_), *B.shape))))
+
+start = Derivation("start", alike)
+
+"""
+Never lower does not mean highest. Give all components the same mean and the same covariance, and ask the E step who is
+responsible. It cannot tell: every point gets the same answer, so the M step moves all components alike. Where EM ends
+depends on where it starts, and a start has to break the tie.
+"""
+
+@start(r"\gamma_{nk}")
+def alike_posterior(gamma): return gamma
+
+@start("=", r"\pi_k", by="equal densities cancel: from such a start EM learns one Gaussian", covers="em-initialisation-matters")
+def alike_weights(pi_, gamma): return broadcast_to(pi_, gamma.shape)
+
+# ---- The step that runs ----------------------------------------------------------------------------------------------
+"""
+All of it is one function, called again and again until the likelihood gains almost nothing. Parameters go in; new
+parameters come out, and the likelihood of those that went in. It takes a block of points at a time, so that large data
+need little memory.
+"""
+
 @em(r"\left(\log \pi_k^{\prime},\ \mu_k^{\prime},\ \Sigma_k^{\prime},\ \sum_n \log p(x_n)\right)")
 def stepped(pi_new, mu_new, Sigma_new, p): return log(pi_new), mu_new, Sigma_new, sum(log(p))
 
@@ -333,13 +449,21 @@ def stepped_called(x, pi_, mu, Sigma, eps): new, total = gmm.em_step(x, log(pi_)
 @em("=", r"\operatorname{emstep}(x, \log \pi, \mu, \Sigma, \epsilon, K)", by="a few points at a time: the moments of the blocks add up", to=stepped)
 def stepped_in_blocks(x, pi_, mu, Sigma, eps, K): new, total = gmm.em_step(x, log(pi_), mu, Sigma, "full", eps, K); return *new, total
 
+"""
+Four families of covariances share this step.
+
+EM could compute the posterior, and fit in closed form. With a neural network inside the model it can do neither. Then
+the bound has to be climbed by its gradient, and that is a mean which we can only sample.
+[How to sample a gradient](estimators) is the next page.
+"""
+
 @em(r"\operatorname{maximise}(x, \gamma, \mu, \epsilon) \text{ of the four families}")
 def families(x, r, mu, eps): return tuple(part for family in gmm.COVARIANCES for part in gmm.maximise(x, r, mu, family, eps))
 
 @em("=", r"\operatorname{emstep}(x, \log \pi, \mu, \Sigma, \epsilon) \text{ of the four families}", by="the same for every family")
 def families_called(x, pi_, mu, Sigma, eps): return tuple(part for family in gmm.COVARIANCES for part in gmm.em_step(x, log(pi_), mu, Sigma, family, eps)[0])
 
-# ---- two bumps, or one? ----------------------------------------------------------------------------------------------
+# ---- Two bumps, or one? ----------------------------------------------------------------------------------------------
 def n(x, mu, s):
     """The normal density on the line."""
     return exp(-(x - mu)**2 / (2 * s**2)) / sqrt(2 * pi * s**2)
@@ -354,6 +478,11 @@ line = World("two components on the line",
 
 bumps = Derivation("bumps", line)
 
+"""
+Has a mixture of two components two peaks? Take two normal laws on the line, of one width $s$ and with equal weights,
+and move their means apart. Half-way between them something has to change.
+"""
+
 @bumps(r"\frac{n(x; \mu_1, s) + n(x; \mu_2, s)}{2}", let=r"p(x)")
 def two(x, mu_1, mu_2, s): return (n(x, mu_1, s) + n(x, mu_2, s)) / 2
 
@@ -366,6 +495,10 @@ def one_bump(x, mu_1, s): return D(lambda x: -(x - mu_1) / s**2, x)
 @bumps("=", r"-\frac{1}{s^2}", by="each component is concave in its logarithm: one mode", covers="mog-multimodal-latent")
 def one_bump_concave(s): return -1 / s**2
 
+"""
+Each component has one peak. Where can their sum have one? Where its slope is 0.
+"""
+
 @bumps(r"\nabla_x \frac{n(x; \mu_1, s) + n(x; \mu_2, s)}{2}")
 def two_slope(x, mu_1, mu_2, s): return D(lambda x: (n(x, mu_1, s) + n(x, mu_2, s)) / 2, x)
 
@@ -374,6 +507,10 @@ def two_slope_sum(x, mu_1, s, mu_2): return (n(x, mu_1, s) * (mu_1 - x) + n(x, m
 
 @bumps("root", r"\frac{\mu_1 + \mu_2}{2}", of=two_slope_sum, over="x", by="half-way they balance: a mode, or a valley", covers="mog-multimodal-latent")
 def half_way(mu_1, mu_2): return (mu_1 + mu_2) / 2
+
+"""
+Half-way the slope is always 0. Whether that is a peak or a valley, the second derivative says.
+"""
 
 @bumps(r"\nabla_m \frac{n(m; \mu_1, s)(\mu_1 - m) + n(m; \mu_2, s)(\mu_2 - m)}{2 s^2}", let=r"p^{\prime\prime}(m)")
 def curvature(m, mu_1, s, mu_2): return D(lambda m: (n(m, mu_1, s) * (mu_1 - m) + n(m, mu_2, s) * (mu_2 - m)) / (2 * s**2), m)

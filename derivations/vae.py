@@ -1,6 +1,7 @@
 """Variational autoencoders, and those before them.   Kingma and Welling 2014, Tipping and Bishop 1999, Burda et al. 2016, Higgins et al. 2017, Razavi et al. 2019   world: linear decoders, finite codes
 
-One network guesses the code of an image, another the image of a code. What does it cost that the guess is only a guess, and when does the code carry nothing?
+One network guesses a short code for an image, another guesses the image from the code, and both climb one bound. What
+do they climb, term by term? What does it cost that the code is only a guess, and when does it carry nothing?
 """
 import math
 
@@ -37,7 +38,7 @@ def fine_grid():
     return arange(-128, 129) / 6
 
 
-# ---- what a decoder says of x ----------------------------------------------------------------------------------------
+# ---- What a decoder says of x ----------------------------------------------------------------------------------------
 one_image = World("one image of M pixels",
     M     = size(1, 3),
     x     = tex(r"x",                real("M")),
@@ -52,6 +53,14 @@ one_image = World("one image of M pixels",
 
 decoder = Derivation("decoders", one_image)
 
+r"""
+The [bound](elbo.reconstruct) is $\mathbb{E}_{q}[\log p(x \mid z)] - \mathrm{KL}(q \,\Vert\, p(z))$. In a *variational
+autoencoder*, or VAE, two networks fill it in, functions with many parameters: the *encoder* makes $q(z \mid x)$ of $x$,
+the *decoder* $p(x \mid z)$ of the *code* $z$.
+
+First the decoder. For each of $M$ pixels it gives a guess $f(z)$ and a variance $\sigma_x^2$.
+"""
+
 @decoder(r"-\frac{M \log 2\pi + \log\det\Sigma_{x \mid z} + (x - f(z))^\top \Sigma_{x \mid z}^{-1} (x - f(z))}{2}", let=r"\log \mathcal{N}(x; f(z), \Sigma_{x \mid z})",
          covers="vae-decoder-gaussian vae-encoder-gaussian")
 def gaussian(M, Sigma, x, f): return -(M * log(2 * pi) + logdet(Sigma) + (x - f) @ inv(Sigma) @ (x - f)) / 2
@@ -63,6 +72,12 @@ def gaussian_sum(var, x, f): return -sum(1 / 2 * log(2 * pi) + 1 / 2 * log(var) 
 @decoder("=", r"\operatorname{gaussianlogprob}(x, f(z), \log \sigma_x^2)", by="the function of every Gaussian decoder and encoder")
 def gaussian_called(x, f, var): return distributions.gaussian_log_prob(x[None], f[None], log(var)[None])[0]
 
+# ---- It is a density -------------------------------------------------------------------------------------------------
+r"""
+Is it a density, with that $2 \pi$? Then its mass is 1, its mean $f$ and its second moment $f^2 + \sigma^2$. On a grid
+as fine and wide as this one, sums are integrals to the last digits.
+"""
+
 @decoder(r"f_1(z)^0,\ f_1(z),\ f_1(z)^2 + \sigma^2", let=r"\text{mass, mean and second moment of a pixel}")
 def moments(f1, s2): return stack([f1**0, f1, f1**2 + s2])
 
@@ -71,6 +86,12 @@ def integral(dt, t, k, f1, s2): return sum(dt * t**k * (exp(-(t - f1)**2 / (2 * 
 
 @decoder("=", r"\sum_t \Delta\, t^k \exp \operatorname{gaussianlogprob}(t, f_1(z), \log \sigma^2)", by="so is the function's")
 def integral_called(dt, t, k, f1, s2): return sum(dt * t**k * exp(distributions.gaussian_log_prob(t[:, None], f1, log(s2))), 1)
+
+# ---- One variance: least squares -------------------------------------------------------------------------------------
+r"""
+Let all pixels share one variance. What do we ask for, when we ask for a large $\log p(x \mid z)$? Turn the sign, to
+have something to make small: a *loss*.
+"""
 
 @decoder(r"\frac{M}{2} \log(2\pi\sigma^2) + \sum_j \frac{(x_j - f(z)_j)^2}{2\sigma^2}", let=r"-\log \mathcal{N}(x; f(z), \sigma^2 I)", covers="vae-decoder-isotropic")
 def isotropic(M, s2, x, f): return M / 2 * log(2 * pi * s2) + sum((x - f)**2 / (2 * s2))
@@ -82,9 +103,19 @@ def isotropic_called(x, f, s2): return -distributions.gaussian_log_prob(x[None],
          where=lambda x, f: sum((x - f)**2) > 0)
 def learned_variance(x, f, M): return sum((x - f)**2) / M
 
+"""
+So the first half of the VAE's loss is the squared error of the image, divided by twice the variance. The variance is no
+detail: it says how much a wrong pixel weighs against the other half.
+"""
+
 @decoder("= + const", r"\frac{1}{2\sigma^2} \sum_j (x_j - f(z)_j)^2", to=isotropic, vary="x f", by="least squares, once the variance is held fixed",
          covers="vae-decoder-isotropic vae-constant-variance-least-squares")
 def least_squares(s2, x, f): return 1 / (2 * s2) * sum((x - f)**2)
+
+"""
+What does training feel of it? The gradient: the image that was guessed, less the image that is there, over the
+variance.
+"""
 
 @decoder(r"\nabla_{f(z)}\left(\frac{M}{2} \log(2\pi\sigma^2) + \sum_j \frac{(x_j - f(z)_j)^2}{2\sigma^2}\right)")
 def isotropic_gradient(M, s2, x, f): return D(lambda f: M / 2 * log(2 * pi * s2) + sum((x - f)**2 / (2 * s2)), f)
@@ -98,12 +129,18 @@ def residual(f, x, s2): return (f - x) / s2
 @decoder("=", r"-\nabla_{f(z)} \operatorname{gaussianlogprob}(x, f(z), \log \sigma^2)", by="by autodiff, as in training")
 def residual_called(x, f, s2): return -grad(lambda f: sum(distributions.gaussian_log_prob(x[None], f[None], log(s2))))(f)
 
+# ---- Any covariance, along its axes ----------------------------------------------------------------------------------
 any_covariance = World("one image of M pixels, with any covariance", base=one_image,
     R     = tex(r"R",                 real("M", "M")),
     V     = let(r"V",                 lambda R: axes(R)),                                   # orthogonal, whatever R
     Sigma = let(r"\Sigma_{x \mid z}", lambda V, var: V * var @ V.T))
 
 turned = Derivation("any covariance", any_covariance)
+
+"""
+A covariance that ties pixels together is diagonal too, in its own axes. Turn the image into them and ask the same
+function: a turn changes no volume, so the density stays.
+"""
 
 @turned(r"-\frac{M \log 2\pi + \log\det\Sigma_{x \mid z} + (x - f(z))^\top \Sigma_{x \mid z}^{-1} (x - f(z))}{2}", let=r"\log \mathcal{N}(x; f(z), \Sigma_{x \mid z})",
         covers="vae-decoder-gaussian vae-encoder-gaussian")
@@ -116,11 +153,16 @@ def gaussian_axes(var, x, f, V): return -sum((log(2 * pi) + log(var) + ((x - f) 
 @turned("=", r"\operatorname{gaussianlogprob}(x^\top V, f(z)^\top V, \log \sigma_x^2)", by="the function, in those axes: a turn changes no volume")
 def gaussian_axes_called(x, f, V, var): return distributions.gaussian_log_prob((x @ V)[None], (f @ V)[None], log(var)[None])[0]
 
+# ---- What the prior says of z ----------------------------------------------------------------------------------------
 one_code = World("one code of K numbers",
     K = size(1, 3),
     z = tex(r"z", real("K")))
 
 prior = Derivation("prior", one_code)
+
+"""
+The prior of the VAE is the standard normal law. What does it want of a code? See where its logarithm rises.
+"""
 
 @prior(r"\nabla_z \left(-\frac{K \log 2\pi + \sum_k z_k^2}{2}\right)", let=r"\nabla_z \log \mathcal{N}(z; 0, I)", covers="vae-prior")
 def prior_score(z, K): return D(lambda z: -(K * log(2 * pi) + sum(z**2)) / 2, z)
@@ -131,6 +173,7 @@ def towards_zero(z): return -z
 @prior("=", r"\nabla_z \operatorname{gaussianlogprob}(z, 0, 0)", by="the same function, at mean 0 and variance 1")
 def prior_called(z): return grad(lambda z: sum(distributions.gaussian_log_prob(z[None], 0 * z[None], 0 * z[None])))(z)
 
+# ---- An image of bits ------------------------------------------------------------------------------------------------
 bits = World("all images of M bits",
     M = size(1, 4),
     f = tex(r"f(z)", unit("M")),
@@ -138,6 +181,11 @@ bits = World("all images of M bits",
     l = let(r"\ell", lambda f: log(f / (1 - f))))
 
 bernoulli = Derivation("bits", bits)
+
+"""
+Where pixels are black or white, the decoder should say a chance: $f(z)$, that the pixel is white. The world holds all
+$2^M$ images, so every sum over them is finite.
+"""
 
 @bernoulli(r"\log \prod_j f(z)_j^{x_j} (1 - f(z)_j)^{1 - x_j}", let=r"\log p(x \mid z) \text{ of every } x")
 def bernoulli_product(f, x): return log(prod(f**x * (1 - f)**(1 - x), 1))
@@ -147,6 +195,11 @@ def bernoulli_sum(x, f): return sum(x * log(f) + (1 - x) * log(1 - f), 1)
 
 @bernoulli("=", r"\operatorname{bernoullilogprob}\left(x, \log \frac{f(z)}{1 - f(z)}\right)", by="from logits: x l - softplus(l), which cannot overflow")
 def bernoulli_called(x, f): return distributions.bernoulli_log_prob(x, log(f / (1 - f)) + 0 * x)
+
+r"""
+A network puts out any real number, the *logit* $\ell$, and the chance is $1 / (1 + e^{-\ell})$. In the logit the slope
+is short.
+"""
 
 @bernoulli(r"\nabla_{\ell} \frac{1}{2^M} \sum_{x, j} \left(x \ell - \log(1 + e^{\ell})\right)")
 def bernoulli_slope(l, M, x): return D(lambda l: 1 / 2**M * sum(x * l - log(1 + exp(l))), l)
@@ -163,6 +216,7 @@ def bernoulli_mass(f, x): return sum(prod(f**x * (1 - f)**(1 - x), 1))
 @bernoulli("=", r"1", by="a law: the sum over all images", covers="vae-decoder-bernoulli")
 def bernoulli_one(): return 1
 
+# ---- Levels, by a logistic law ---------------------------------------------------------------------------------------
 pixel = World("one pixel with L levels",
     L     = size(2, 5),
     mu    = tex(r"\mu",     real()),                                                        # in levels; it may lie outside
@@ -173,6 +227,12 @@ pixel = World("one pixel with L levels",
     high  = let(r"x_+",     lambda x, L: where(x < L - 1, x + 1 / 2, math.inf)))
 
 bins = Derivation("a logistic law in bins", pixel)
+
+r"""
+Digits have levels, 0 to $L - 1$. A density could grow without limit on them, if all of it went onto one level. So each
+level gets the mass that a logistic law has in its bin; the first and the last bin take the tails. Here $\sigma$ is that
+law's distribution function, $1 / (1 + e^{-a})$.
+"""
 
 @bins(r"\sigma\left(\frac{x_+ - \mu}{s}\right) - \sigma\left(\frac{x_- - \mu}{s}\right)", let=r"P(x)")
 def logistic(high, mu, s, low): return sigmoid((high - mu) / s) - sigmoid((low - mu) / s)
@@ -189,7 +249,13 @@ def logistic_mass(high, mu, s, low): return sum(sigmoid((high - mu) / s) - sigmo
 @bins("=", r"1", by="a law, because the first bin and the last one have the tails: the sum telescopes")
 def logistic_one(): return 1
 
+# ---- Levels, by a normal law -----------------------------------------------------------------------------------------
 normal_bins = Derivation("a normal law in bins", pixel)
+
+r"""
+Now a normal law, with the distribution function $\Phi$; diffusion will want it. A difference of two numbers that are
+both nearly 1 has lost its digits. The lines below keep them.
+"""
 
 @normal_bins(r"\Phi\left(\frac{x_+ - \mu}{s}\right) - \Phi\left(\frac{x_- - \mu}{s}\right)", let=r"P(x)")
 def normal_mass(high, mu, s, low): return ndtr((high - mu) / s) - ndtr((low - mu) / s)
@@ -206,7 +272,7 @@ def narrow_mass(high, mu, s, low): return ndtr((high - mu) / (s + 20)) - ndtr((l
 @normal_bins("=", r"\exp \operatorname{normallevellogprob}\left(x, \frac{\mu}{L - 1}, 2 \log \frac{s + 20}{L - 1}, L\right)", by="and in bins that are narrow, where it adds up slopes")
 def narrow_called(x, mu, s, L): return exp(distributions.normal_level_log_prob(x[:, None], mu / (L - 1) + 0 * x[:, None], 2 * log((s + 20) / (L - 1)), L))
 
-# ---- codes with finitely many values ---------------------------------------------------------------------------------
+# ---- Why the images are blurred --------------------------------------------------------------------------------------
 codes = World("finite x, finite z, data",
     X     = size(1, 4),
     Z     = size(1, 4),
@@ -222,6 +288,11 @@ codes = World("finite x, finite z, data",
 
 blur = Derivation("what a Gaussian decoder draws", codes)
 
+"""
+Why are the images of such a decoder soft? Let several images share a code, and let $v$ be a pixel of each. Squared
+error wants one answer for all of them. Which one?
+"""
+
 @blur(r"\mathbb{E}_{p_d(x)}\left[\mathbb{E}_{q(z \mid x)}\left[(v - m(z))^2\right]\right]", let=r"\text{squared error of the decoder } m")
 def blur_error(p_d, q, v, m): return E(p_d, E(q, (v[:, None] - m)**2))
 
@@ -232,22 +303,49 @@ def blur_mean(q_x_z, v): return E(q_x_z, v)
       tight=dict(m=lambda q_x_z, v: E(q_x_z, v)), gap=lambda q_z, q_x_z, v, m: E(q_z, (m - E(q_x_z, v))**2), covers="vae-blurry-gaussian-mean")
 def blur_left(q_z, q_x_z, v): return E(q_z, E(q_x_z, v**2) - E(q_x_z, v)**2)
 
+# ---- What a code costs, and what it says -----------------------------------------------------------------------------
 collapse = Derivation("posterior collapse", codes)
+
+"""
+If only the decoder counted, the encoder could give each image a code of its own, however far out. The second term puts
+a price on that. Its mean over the data $p_d(x)$ is called the *rate*. What do we pay it for? Here the codes have
+finitely many values, so that every mean is a sum.
+"""
 
 @collapse(r"\mathbb{E}_{p_d(x)}\left[\mathrm{KL}(q(z \mid x) \,\Vert\, p(z))\right]", let=r"\text{rate}")
 def rate(p_d, q, p_z): return E(p_d, KL(q, p_z))
 
+"""
+Let $q(z)$ be the law of the codes of all the data. We pay for two things: that the code of one image differs from the
+others, and that the codes as a whole differ from the prior. From the prior we shall draw new images, so the decoder has
+to know what lies there.
+"""
+
 @collapse("=", r"\mathbb{E}_{p_d(x)}\left[\mathrm{KL}(q(z \mid x) \,\Vert\, q(z))\right] + \mathrm{KL}(q(z) \,\Vert\, p(z))", by="multiply and divide by the mean code q(z)")
 def rate_split(p_d, q, q_z, p_z): return E(p_d, KL(q, q_z)) + KL(q_z, p_z)
+
+"""
+The first of the two is what the code says about the image, in nats; the second says nothing, and can be 0.
+"""
 
 @collapse(">=", r"\mathbb{E}_{p_d(x)}\left[\mathrm{KL}(q(z \mid x) \,\Vert\, q(z))\right]", by="the mutual information of x and z: the rate bounds it, where q(z|x) = p(z) both are 0",
           tight=dict(q=lambda X, p_z: ones((X, 1)) * p_z), gap=lambda q_z, p_z: KL(q_z, p_z), covers="posterior-collapse")
 def information(p_d, q, q_z): return E(p_d, KL(q, q_z))
 
+"""
+The whole price can be 0 as well. Then every image has the prior for its code, and the code says nothing of it. If the
+decoder does well without, this is where training may end: *posterior collapse*.
+"""
+
 @collapse(">=", r"0", by="no information: the code is the same whatever x", tight=dict(q=lambda X, p_z: ones((X, 1)) * p_z), covers="posterior-collapse")
 def no_information(): return 0
 
+# ---- A weight on the price -------------------------------------------------------------------------------------------
 weight = Derivation("beta", codes, where=lambda p_x_z, p_z: (p_x_z > 0).all() & (p_z > 0).all())
+
+r"""
+Let the price count $\beta$ times. The best $q$ was the posterior; is it still?
+"""
 
 @weight(r"\mathbb{E}_{q(z \mid x)}\left[\log p(x \mid z)\right] - \beta\, \mathrm{KL}(q(z \mid x) \,\Vert\, p(z))", let=r"\mathcal{L}_\beta", covers="beta-vae-objective")
 def beta_bound(q, p_x_z, beta, p_z): return E(q, log(p_x_z.T)) - beta * KL(q, p_z)
@@ -259,10 +357,15 @@ def beta_best(p_z, p_x_z, beta): return p_z * p_x_z.T**(1 / beta) / sum(p_z * p_
         gap=lambda beta, q, p_z, p_x_z: beta * KL(q, p_z * p_x_z.T**(1 / beta) / sum(p_z * p_x_z.T**(1 / beta), 1)[:, None]))
 def beta_value(beta, p_z, p_x_z): return beta * log(sum(p_z * p_x_z.T**(1 / beta), 1))
 
+# ---- A higher price, a lower rate ------------------------------------------------------------------------------------
 tempered = World("the best code at beta", base=codes,
     q_b = let(r"q_\beta", lambda p_z, p_x_z, beta: p_z * exp(log(p_x_z.T) / beta) / sum(p_z * exp(log(p_x_z.T) / beta), 1)[:, None]))
 
 rates = Derivation("the rate falls as beta grows", tempered, where=lambda p_x_z, p_z: (p_x_z > 0).all() & (p_z > 0).all())
+
+r"""
+What does a dearer code do to the rate? Put the best code in, and differentiate by $\beta$.
+"""
 
 @rates(r"\nabla_\beta\, \mathbb{E}_{p_d(x)}\left[\mathrm{KL}\left(\frac{p(z)\, p(x \mid z)^{1 / \beta}}{\sum_z p(z)\, p(x \mid z)^{1 / \beta}} \,\Vert\, p(z)\right)\right]", let=r"\nabla_\beta\, \mathbb{E}_{p_d(x)}\left[\mathrm{KL}(q_\beta \,\Vert\, p(z))\right]")
 def rate_slope(beta, p_d, p_z, p_x_z): return D(lambda beta: E(p_d, KL(p_z * p_x_z.T**(1 / beta) / sum(p_z * p_x_z.T**(1 / beta), 1)[:, None], p_z)), beta)
@@ -273,6 +376,7 @@ def rate_variance(p_d, q_b, p_x_z, beta): return -E(p_d, E(q_b, (log(p_x_z.T) - 
 @rates("<=", r"0", by="minus a variance: a larger beta never raises the rate; where every z explains x alike it stays 0", tight=dict(p_x_z=lambda p_x_z: p_x_z[:1] + 0 * p_x_z))
 def rate_falls(): return 0
 
+# ---- Told the label --------------------------------------------------------------------------------------------------
 labelled = World("finite x, finite z, labels y",
     X      = size(1, 3),
     Y      = size(1, 3),
@@ -286,6 +390,11 @@ labelled = World("finite x, finite z, labels y",
 
 conditional = Derivation("conditional", labelled, where=lambda q, p_xz_y: ((q == 0) | (p_xz_y > 0)).all())
 
+"""
+Let every image have a label $y$, say the digit that it shows. Tell it to both networks. What changes in the bound?
+Nothing but the bars.
+"""
+
 @conditional(r"\log p(x \mid y)")
 def cvae_evidence(p_x_y): return log(p_x_y)
 
@@ -296,7 +405,7 @@ def cvae_bound(q, p_x_zy, p_z): return E(q, log(T(p_x_zy))) - KL(q, p_z)
 @conditional("=", r"\operatorname{elbo}(\log p(x, z \mid y), q)", by="the same function: the label stands on both sides of every bar")
 def cvae_called(p_xz_y, q): return latent.elbo(log(p_xz_y), q)
 
-# ---- a linear decoder ------------------------------------------------------------------------------------------------
+# ---- A linear decoder ------------------------------------------------------------------------------------------------
 linear = World("linear decoder, linear Gaussian encoder",
     N     = size(1, 6),
     M     = size(1, 4),
@@ -316,8 +425,19 @@ linear = World("linear decoder, linear Gaussian encoder",
 
 drawn = Derivation("probabilistic principal components", linear)
 
+r"""
+To hold a loss to exact numbers we need networks whose means can be computed. Take the simplest decoder,
+$f(z) = W z + b$, with one variance $\sigma^2$, and the prior $\mathcal{N}(0, I)$ for the $K$ numbers of the code. The
+functions of this page take any network; here they get this one.
+"""
+
 @drawn(r"b,\ W W^\top + \sigma^2 I_M", let=r"\text{mean and covariance of } x")
 def ppca_moments(b, W, s2, M): return b, W @ W.T + s2 * eye(M)
+
+"""
+New images need no encoder: draw a code from the prior, decode it, add the noise. In place of random numbers the sampler
+gets a few vectors with mean 0 and covariance $I$, so what comes out can be compared exactly.
+"""
 
 @drawn("=", r"\text{mean and covariance of } \operatorname{sample}(z, \epsilon, z \mapsto Wz + b) \text{ over } 2(K + M) \text{ vectors } (z, \epsilon) \text{ with covariance } I",
        by="the sampler, which never asks the encoder", covers="alg-vae-sampling:1-2 ppca-model")
@@ -325,6 +445,12 @@ def sampled(W, b, s2, K, M):
     both = concatenate([eye(K + M), -eye(K + M)]) * sqrt(K + M)
     x    = model.sample(both[:, :K], both[:, K:], lambda z: (z @ W.T + b, log(s2)))
     return mean(x, 0), (x - mean(x, 0)).T @ (x - mean(x, 0)) / (2 * (K + M))
+
+r"""
+With real networks nobody can compute $\log p(x)$. With this one we can: Bayes' rule gives it at every $z$, once the
+posterior is known. That is the normal law with mean $\mu_{z \mid x}$ and covariance $\Sigma_{z \mid x}$. So the
+evidence can stand beside the bound.
+"""
 
 @drawn(r"-\frac{M \log 2\pi\sigma^2 + \sum_j (x - b - W z)_j^2 / \sigma^2}{2} - \frac{K \log 2\pi + \sum_k z_k^2}{2} + \frac{K \log 2\pi + \log\det\Sigma_{z \mid x} + (z - \mu_{z \mid x}) \Sigma_{z \mid x}^{-1} (z - \mu_{z \mid x})^\top}{2}",
        let=r"\log \frac{p(x \mid z)\, p(z)}{p(z \mid x)}", covers="ppca-model")
@@ -339,7 +465,13 @@ def ppca_marginal(M, C, x, b): return -(M * log(2 * pi) + logdet(C) + diagonal((
 @drawn("=", r"\operatorname{loglikelihood}(x, W, b, \sigma^2)", by="with a K x K matrix in place of the M x M one")
 def ppca_called(x, W, b, s2): return ppca.log_likelihood(x, W, b, s2)
 
+# ---- A linear encoder ------------------------------------------------------------------------------------------------
 coded = Derivation("a linear encoder", linear)
+
+"""
+An encoder says a law too, of $z$. A linear one says its mean, $A x$, and one variance for each number of the code,
+whatever $x$. Who reads it? The function that reads the decoder's.
+"""
 
 @coded(r"-\frac{K \log 2\pi + \log\det(\sigma_\phi^2 I_K) + (z - \mu_\phi(x)) (\sigma_\phi^2 I_K)^{-1} (z - \mu_\phi(x))^\top}{2}", let=r"\log q_\phi(z \mid x)", covers="vae-encoder-gaussian")
 def encoded(K, var, z, mu): return -(K * log(2 * pi) + logdet(var * eye(K)) + diagonal((z - mu) @ inv(var * eye(K)) @ (z - mu).T)) / 2
@@ -347,6 +479,7 @@ def encoded(K, var, z, mu): return -(K * log(2 * pi) + logdet(var * eye(K)) + di
 @coded("=", r"\operatorname{gaussianlogprob}(z, A x, \log \sigma_\phi^2)", by="the decoder's function: an encoder says of z what a decoder says of x", covers="vae-encoder-gaussian")
 def encoded_called(z, A, x, var): return distributions.gaussian_log_prob(z, x @ A.T, log(var))
 
+# ---- The most likely decoder -----------------------------------------------------------------------------------------
 scattered = World("linear decoder, linear Gaussian encoder, and the scatter of the data around b", base=linear,
     M     = size(3, 4),
     x     = tex(r"x",                unit("N", "M")),                                           # so that some variances lie below the noise, some above
@@ -362,6 +495,11 @@ scattered = World("linear decoder, linear Gaussian encoder, and the scatter of t
 
 fitted = Derivation("the most likely W", scattered)
 
+r"""
+With a linear decoder the best parameters have formulas: this VAE is *principal component analysis*, with noise. $S$ is
+the scatter of the data around $b$; its eigenvalues $\lambda_i$, the largest first, are the variances along its axes.
+"""
+
 @fitted(r"-\frac{1}{N} \sum_n \frac{M \log 2\pi + \log\det C + (x - b)\, C^{-1} (x - b)^\top}{2}", let=r"\frac{1}{N} \sum_n \log p(x_n)")
 def mean_likelihood(N, M, C, x, b): return -1 / N * sum((M * log(2 * pi) + logdet(C) + diagonal((x - b) @ inv(C) @ (x - b).T)) / 2)
 
@@ -373,6 +511,10 @@ def best_b(x, N): return sum(x, 0) / N
 
 @fitted("argmax", r"W_{\mathrm{ML}}", of=likelihood, over="W", by="along the K largest variances, shortened by the noise", covers="elbo-objective-argmax")
 def best_W(W_ml): return W_ml
+
+"""
+With the best $W$ in its place, only the noise is left to choose.
+"""
 
 @fitted(r"-\frac{M \log 2\pi + \log\det(W_{\mathrm{ML}} W_{\mathrm{ML}}^\top + \sigma^2 I_M) + \mathrm{tr}((W_{\mathrm{ML}} W_{\mathrm{ML}}^\top + \sigma^2 I_M)^{-1} S)}{2}", let=r"\text{at the best } W")
 def profile(M, W_ml, s2, S): return -(M * log(2 * pi) + logdet(W_ml @ W_ml.T + s2 * eye(M)) + trace(inv(W_ml @ W_ml.T + s2 * eye(M)) @ S)) / 2
@@ -393,6 +535,10 @@ def best(x, N, K, M):
 @fitted("=", r"\operatorname{fit}(x, K)", by="the function that is called; W up to a rotation of the code")
 def ppca_fitted(x, K): W, b, s2 = ppca.fit(x, K); return s2, W @ W.T, b
 
+"""
+And which numbers of the code are used? Ask each for its rate.
+"""
+
 @fitted(r"\frac{1}{2N} \sum_n \left(\mu_{\mathrm{ML}}^2 + \operatorname{diag} \Sigma_{\mathrm{ML}} - 1 - \log \operatorname{diag} \Sigma_{\mathrm{ML}}\right)", let=r"\text{the mean KL of each latent, at the best } W")
 def latent_rates(N, m_ml, S_ml): return 1 / (2 * N) * sum(m_ml**2 + diagonal(S_ml) - 1 - log(diagonal(S_ml)), 0)
 
@@ -400,7 +546,13 @@ def latent_rates(N, m_ml, S_ml): return 1 / (2 * N) * sum(m_ml**2 + diagonal(S_m
         covers="posterior-collapse")
 def collapses(K, lam, s2): return 1 / 2 * log(maximum(1, lam[:K] / s2))
 
+# ---- Without a prior: an autoencoder ---------------------------------------------------------------------------------
 bottleneck = Derivation("an autoencoder", scattered)
+
+"""
+Without prior and noise an autoencoder remains: a code too short for everything to pass, and squared error. How good can
+a linear one be?
+"""
 
 @bottleneck(r"\frac{1}{N} \sum_{n, j} \left(x - b - (x - b) A^\top W^\top\right)^2", let=r"\text{squared error of } x \mapsto A(x - b),\ z \mapsto Wz + b", covers="ae-reconstruction")
 def squared_error(N, x, b, A, W): return 1 / N * sum((x - b - (x - b) @ A.T @ W.T)**2)
@@ -415,6 +567,7 @@ def squared_error_called(x, W, A, b): return plain.squared_error(x, lambda x: (x
             tight=dict(A=lambda U, K: U[:, :K].T, W=lambda U, K: U[:, :K]), covers="ae-reconstruction vae-bottleneck")
 def discarded(lam, K): return sum(lam[K:])
 
+# ---- A second layer on the first -------------------------------------------------------------------------------------
 layers = World("a second layer on the best first one", base=scattered,
     L     = size(1, 2),
     A_2   = tex(r"A_2",              real("L", "K")),
@@ -422,6 +575,11 @@ layers = World("a second layer on the best first one", base=scattered,
     pc    = let(r"y",                lambda x, b, U, K: (x - b) @ U[:, :K]))                                # the first K principal components
 
 stack_up = Derivation("a stack", layers)
+
+"""
+Deep networks were once trained a layer at a time: the first on the data, the second on the codes of the first. What do
+two linear layers find?
+"""
 
 @stack_up(r"\frac{1}{N} \sum_{n, j} \left(x - \mu_\phi(x) W^\top - b\right)^2 + \frac{1}{N} \sum_{n, k} \left(\mu_\phi(x) - \mu_\phi(x) A_2^\top W_2^\top\right)^2")
 def stacked(N, x, mu, W, b, A_2, W_2): return 1 / N * sum((x - mu @ W.T - b)**2) + 1 / N * sum((mu - mu @ A_2.T @ W_2.T)**2)
@@ -438,6 +596,10 @@ def greedy(N, x, A, W, b, mu, A_2, W_2):
 def greedy_called(x, A, W, b, A_2, W_2):
     return grad(lambda theta: plain.stacked_error(x, [(lambda x: x @ theta[0].T, lambda z: z @ theta[1].T + b), (lambda z: z @ theta[2].T, lambda z: z @ theta[3].T)]))((A, W, A_2, W_2))
 
+"""
+Let the first layer be the best one. What is left for the second?
+"""
+
 @stack_up(r"\frac{1}{N} \sum_{n, k} \left(y - y A_2^\top W_2^\top\right)^2", let=r"\text{squared error of the second layer on principal components}")
 def second_error(N, pc, A_2, W_2): return 1 / N * sum((pc - pc @ A_2.T @ W_2.T)**2)
 
@@ -451,7 +613,7 @@ def nested(lam, L): return sum(lam[L:])
 @stack_up("=", r"\operatorname{stackederror} \text{ at the best first and the best second layer}", by="principal components of principal components are principal components", where=lambda L, K: L <= K)
 def nested_called(x, b, U, L, K): return plain.stacked_error(x - b, [(lambda x: x @ U[:, :K], lambda z: z @ U[:, :K].T), (lambda z: z @ eye(K, L), lambda z: z @ eye(L, K))])
 
-# ---- a guess from less ------------------------------------------------------------------------------------------------
+# ---- A guess from spoilt data ----------------------------------------------------------------------------------------
 noisy = World("data with noise added, and one linear map", base=linear,
     M     = size(1, 3),
     G     = tex(r"G",                real("M", "M")),
@@ -461,6 +623,11 @@ noisy = World("data with noise added, and one linear map", base=linear,
     x_B   = let(r"x_{1:B}",          lambda x, M: repeat(x, 6**M, 0)))
 
 wiener = Derivation("denoising", noisy)
+
+"""
+A code need not be short to learn something. Add noise to the input and ask for what was there before: now copying does
+not help. How much of what we see should we believe?
+"""
 
 @wiener(r"\frac{1}{N} \sum_{n, j} \left(x - b - (x + \nu - b) G^\top\right)^2", let=r"\text{squared error of } x \text{ from } x + \nu")
 def denoising_written(N, x, b, nu, G): return 1 / N * sum((x - b - (x + nu - b) @ G.T)**2)
@@ -483,12 +650,17 @@ def wiener_filter(S, s2, M): return S @ inv(S + s2 * eye(M))
 @wiener(">=", r"\sigma^2 \mathrm{tr}\left(S\, (S + \sigma^2 I_M)^{-1}\right)", by="what no linear map can know", to=denoising_trace, tight=dict(G=lambda S, s2, M: S @ inv(S + s2 * eye(M))))
 def wiener_left(s2, S, M): return s2 * trace(S @ inv(S + s2 * eye(M)))
 
+"""
+The best guess, less what was seen, is an arrow. Where does it point? Diffusion is built on the answer.
+"""
+
 @wiener(r"\nabla_x \left(-\frac{\sum_{n, j} (x - b) (S + \sigma^2 I_M)^{-1} (x - b)}{2}\right)", let=r"\nabla_x \log \mathcal{N}(x; b, S + \sigma^2 I)")
 def noisy_score(x, b, S, s2, M): return D(lambda x: -sum((x - b) @ inv(S + s2 * eye(M)) * (x - b)) / 2, x)
 
 @wiener("=", r"\frac{(x - b)\, S\, (S + \sigma^2 I_M)^{-1} + b - x}{\sigma^2}", by="so the best guess points up the slope of the noisy data's density")
 def towards_data(x, b, S, s2, M): return ((x - b) @ S @ inv(S + s2 * eye(M)) + b - x) / s2
 
+# ---- Codes that are seldom on ----------------------------------------------------------------------------------------
 units = World("codes between 0 and 1, and a layer that makes them",
     N     = size(1, 4),
     M     = size(1, 3),
@@ -503,6 +675,11 @@ units = World("codes between 0 and 1, and a layer that makes them",
 
 sparse = Derivation("codes that are seldom on", units)
 
+r"""
+Or let the code be long and mostly silent: each of its numbers on for a share $\rho$ of the time. What is the price of
+being on more often, or less?
+"""
+
 @sparse(r"\sum_k \mathrm{KL}\left((\rho, 1 - \rho) \,\Vert\, (\bar a_k, 1 - \bar a_k)\right)")
 def coins(rho, on): return sum(KL(stack([rho, 1 - rho]), stack([on, 1 - on], axis=-1)))
 
@@ -515,7 +692,13 @@ def sparsity_called(a, rho): return plain.sparsity(a, rho)
 @sparse(">=", r"0", by="a KL is never negative: no price where each is on a share rho of the time", to=coins_sum, tight=dict(a=lambda a, rho: 0 * a + rho))
 def sparsity_none(): return 0
 
+# ---- Codes that hardly move ------------------------------------------------------------------------------------------
 contractive = Derivation("codes that hardly move", units)
+
+"""
+Or let the code hardly move when the image does. The price is the square of its slope, summed over all numbers of the
+code and all pixels.
+"""
 
 @contractive(r"\frac{1}{N} \sum \left(\nabla_x \frac{1}{1 + e^{-(x W + c)}}\right)^2", let=r"\frac{1}{N} \sum_n \left|\frac{\partial h}{\partial x}\right|^2")
 def jacobian(N, x, W, c): return 1 / N * sum(D(lambda x: 1 / (1 + exp(-(x @ W + c))), x)**2)
@@ -534,7 +717,7 @@ def jacobian_slope(N, x, W, c):
 @contractive("=", r"\nabla_{W, c} \operatorname{contraction}(x, x \mapsto h)", by="by autodiff, a derivative of derivatives: what a step of training follows")
 def jacobian_slope_called(x, W, c): return grad(lambda theta: plain.contraction(x, lambda x: sigmoid(x @ theta[0] + theta[1])))((W, c))
 
-# ---- the bound that trains -------------------------------------------------------------------------------------------
+# ---- The bound that trains -------------------------------------------------------------------------------------------
 trained_world = World("linear decoder, linear Gaussian encoder, a batch", base=linear,
     eps = let(r"\epsilon",   lambda K, N: concatenate([normals(K)] * N)),                   # [N 6^K, K]
     x_B = let(r"x_{1:B}",    lambda x, K: repeat(x, 6**K, 0)))                              # [N 6^K, M]
@@ -548,27 +731,63 @@ def bound_of(x, W, b, s2, A, var, beta):
     return -(len(b) * log(2 * pi * s2) + sum((x - b - mu @ W.T)**2, 1) / s2 + sum(W**2 @ var) / s2) / 2 - beta * sum(mu**2 + var - 1 - log(var), 1) / 2
 
 
+r"""
+EM kept a guess for every point. The encoder makes it out of $x$: a normal law, with a mean $\mu_\phi(x)$ and a variance
+$\sigma_\phi^2$ for each number of the code. Here it is as simple as the decoder: $\mu_\phi(x) = A x$, and the variances
+do not look at $x$. We start from what we want, the evidence.
+"""
+
 @train(r"-\frac{M \log 2\pi + \log\det C + (x - b)\, C^{-1} (x - b)^\top}{2}", let=r"\log p(x)")
 def evidence(M, C, x, b): return -(M * log(2 * pi) + logdet(C) + diagonal((x - b) @ inv(C) @ (x - b).T)) / 2
+
+"""
+Read the bound from left to right: the squared error of the decoded mean, what the spread of the code adds to that
+error, and the [KL of a normal law to the standard one](divergences.standard_closed). The KL pulls means to 0 and
+variances to 1.
+"""
 
 @train(">=", r"-\frac{M \log 2\pi\sigma^2 + \left(\sum_j (x - b - \mu_\phi(x) W^\top)_j^2 + \sum_j (W^2 \sigma_\phi^2)_j\right) / \sigma^2}{2} - \frac{\sum_k \left(\mu_\phi(x)^2 + \sigma_\phi^2 - 1 - \log \sigma_\phi^2\right)}{2}",
        by="reconstruction minus KL; what is missing is the KL to the posterior, two normals",
        gap=lambda var, Sigma, mu, m, K: (trace(inv(Sigma) * var) + diagonal((mu - m) @ inv(Sigma) @ (mu - m).T) - K + logdet(Sigma) - sum(log(var))) / 2)
 def bound(M, s2, x, b, mu, W, var): return -(M * log(2 * pi * s2) + (sum((x - b - mu @ W.T)**2, 1) + sum(W**2 @ var)) / s2) / 2 - sum(mu**2 + var - 1 - log(var), 1) / 2
 
-@train("=", r"\text{mean over } \epsilon \text{ of } \operatorname{terms}(x_{1:B}, \epsilon),\ \text{reconstruction minus KL}", by="one z for every normal: what an estimate of the bound has for its mean", covers="alg-vae-training:1-4")
+r"""
+For a real network the mean over $q$ has no formula. So draw $z = \mu_\phi(x) + \sigma_\phi \epsilon$, and keep the KL,
+which has one. One draw for each image will do: on average it is right. This batch holds each image $6^K$ times, with
+noises whose mean is exact.
+"""
+
+@train("=", r"\text{mean over } \epsilon \text{ of } \operatorname{terms}(x_{1:B}, \epsilon),\ \text{reconstruction minus KL}", by="one z for every noise: on average, an estimate of the bound is the bound", covers="alg-vae-training:1-4")
 def terms_called(x_B, eps, A, var, W, b, s2, N, K):
     log_p, kl = model.terms(x_B, eps, lambda x: (x @ A.T, log(var) + 0 * x @ A.T), lambda z: (z @ W.T + b, log(s2)))
     return mean(reshape(log_p - kl, (N, 6**K)), 1)
+
+r"""
+From these two terms the model makes its loss: over a batch, the mean of the KL, less the mean of $\log p(x \mid z)$. A
+number $\beta$ may set the price of the KL. At $\beta = 1$ the loss is minus the bound; above 1 the code is pressed
+closer to the prior.
+"""
 
 @train(r"\frac{1}{N} \sum_n \left(-\frac{M \log 2\pi\sigma^2 + \left(\sum_j (x - b - \mu_\phi(x) W^\top)_j^2 + \sum_j (W^2 \sigma_\phi^2)_j\right) / \sigma^2}{2} - \beta \frac{\sum_k \left(\mu_\phi(x)^2 + \sigma_\phi^2 - 1 - \log \sigma_\phi^2\right)}{2}\right)",
        let=r"\frac{1}{N} \sum_n \mathcal{L}_\beta(x_n)", covers="beta-vae-objective")
 def weighted(N, M, s2, x, b, mu, W, var, beta):
     return 1 / N * sum(-(M * log(2 * pi * s2) + (sum((x - b - mu @ W.T)**2, 1) + sum(W**2 @ var)) / s2) / 2 - beta * sum(mu**2 + var - 1 - log(var), 1) / 2)
 
-@train("=", r"\operatorname{elbo}(x_{1:B}, \epsilon, \mathrm{encode}, \mathrm{decode}, \beta)", by="the function that trains, unchanged, on a batch with the moments of normals", covers="alg-vae-training:1-4 beta-vae-objective")
+"""
+This is what a VAE raises; minus this, the loss, is what it lowers. The first term asks that the image can be found
+again from its code. The second asks that the code could have come from the prior: else the decoder would not know the
+codes that are drawn there. The networks go in from outside.
+"""
+
+@train("=", r"\operatorname{elbo}(x_{1:B}, \epsilon, \mathrm{encode}, \mathrm{decode}, \beta)", by="minus it is the loss of the model; as it stands, on linear networks and a batch with the moments of normals", covers="alg-vae-training:1-4 beta-vae-objective")
 def trained(x_B, eps, A, var, W, b, s2, beta):
     return model.elbo(x_B, eps, lambda x: (x @ A.T, log(var) + 0 * x @ A.T), lambda z: (z @ W.T + b, log(s2)), beta)
+
+"""
+EM climbed by turns. Here one step moves the parameters of both networks at once, a little along this gradient. For the
+decoder it is an ordinary derivative. The encoder hears of the first term only through the drawn code: the noise is
+[made outside](estimators.made_of), so the chain rule goes through.
+"""
 
 @train(r"\frac{1}{N} \nabla_{A, \sigma_\phi^2, W, b, \sigma^2} \sum_n \mathcal{L}_\beta(x_n) \text{, by complex step}", let=r"\text{one step of training}")
 def step(N, x, W, b, s2, A, var, beta):
@@ -582,10 +801,18 @@ def step_called(x_B, eps, W, b, s2, A, var, beta):
         return model.elbo(x_B, eps, lambda x: (x @ A.T, log(var) + 0 * x @ A.T), lambda z: (z @ W.T + b, log(s2)), beta)
     return grad(lambda theta: elbo(*theta))((A, var, W, b, s2))
 
+"""
+Where the KL has no formula, draw it too, at the same $z$.
+
+So that is the VAE: the bound, two networks, one gradient. And if the prior is too simple for the codes? Give the code a
+code: [the same bound, twice](hierarchical).
+"""
+
 @train("=", r"\text{mean over } \epsilon \text{ of } \operatorname{importancebound}(x_{1:B}, \epsilon)", to=bound, by="one draw: the same bound, with the KL drawn too")
 def one_draw_called(x_B, eps, A, var, W, b, s2, N, K):
     return mean(reshape(model.importance_bound(x_B, eps[None], lambda x: (x @ A.T, log(var) + 0 * x @ A.T), lambda z: (z @ W.T + b, log(s2))), (N, 6**K)), 1)
 
+# ---- Several draws ---------------------------------------------------------------------------------------------------
 several = World("linear decoder, linear Gaussian encoder, J draws", base=linear,
     J     = size(1, 3),
     eps   = tex(r"\epsilon",         real("J", "N", "K")),
@@ -593,6 +820,11 @@ several = World("linear decoder, linear Gaussian encoder, J draws", base=linear,
     w     = let(r"w_{1:J}",          lambda x, b, z_J, W, s2, mu, var: N(x, b + z_J @ W.T, s2) * N(z_J, 0 * mu, 1) / N(z_J, mu, var)))       # [J, N]
 
 draws = Derivation("several draws", several, where=lambda w: (w > 1e-200).all())
+
+"""
+With $J$ draws, averaged [inside the logarithm](estimators.weighted_bound), the bound comes closer to the evidence. Each
+weight is computed as a logarithm: over a thousand pixels it would be too small for a number.
+"""
 
 @draws(r"-\frac{M \log 2\pi\sigma^2 + \sum_j (x - b - z_{1:J} W^\top)_j^2 / \sigma^2}{2} - \frac{\sum_k z_{1:J}^2}{2} + \frac{\sum_k \left(\log \sigma_\phi^2 + (z_{1:J} - \mu_\phi(x))^2 / \sigma_\phi^2\right)}{2}", let=r"\log \frac{p(x \mid z_{1:J})\, p(z_{1:J})}{q(z_{1:J} \mid x)}")
 def weights(M, s2, x, b, z_J, W, var, mu): return -(M * log(2 * pi * s2) + sum((x - b - z_J @ W.T)**2, 2) / s2) / 2 - sum(z_J**2, 2) / 2 + sum(log(var) + (z_J - mu)**2 / var, 2) / 2
@@ -606,9 +838,10 @@ def weights_called(x, eps, A, var, W, b, s2): return model.importance_terms(x, e
 @draws(r"\log \left(\frac{1}{J} \sum_j w_{1:J}\right)", let=r"\text{the bound of J draws}")
 def importance(J, w): return log(1 / J * sum(w, 0))
 
-@draws("=", r"\operatorname{importancebound}(x, \epsilon, \mathrm{encode}, \mathrm{decode})", by="the function that trains: in the log domain, where no weight vanishes")
+@draws("=", r"\operatorname{importancebound}(x, \epsilon, \mathrm{encode}, \mathrm{decode})", by="the function, in the log domain, where no weight vanishes")
 def importance_called(x, eps, A, var, W, b, s2): return model.importance_bound(x, eps, lambda x: (x @ A.T, log(var) + 0 * x @ A.T), lambda z: (z @ W.T + b, log(s2)))
 
+# ---- Draws from the posterior ----------------------------------------------------------------------------------------
 upright = World("a decoder with orthogonal columns, J draws", base=linear,
     M     = size(2, 4),
     J     = size(1, 3),
@@ -618,6 +851,11 @@ upright = World("a decoder with orthogonal columns, J draws", base=linear,
     W     = let(r"W",                lambda R, c, K: axes(R)[:, :K] * c))
 
 exact = Derivation("draws from the posterior", upright)
+
+"""
+How good can the weights be? If the encoder could say the posterior, they would all be equal. With columns at right
+angles the decoder makes that possible: the numbers of the code are then independent, given $x$.
+"""
 
 @exact(r"W^\top W")
 def columns(W): return W.T @ W
@@ -632,12 +870,17 @@ def evidence_upright(M, C, x, b): return -(M * log(2 * pi) + logdet(C) + diagona
        tol=(1e-11, "where W is large and the noise small the terms are 1000 times their sum"))
 def posterior_called(x, eps, m, Sigma, W, b, s2): return model.importance_bound(x, eps, lambda x: (m, log(diagonal(Sigma)) + 0 * m), lambda z: (z @ W.T + b, log(s2)))
 
-# ---- a rate that is committed ----------------------------------------------------------------------------------------
+# ---- A variance that does not move -----------------------------------------------------------------------------------
 fixed = World("a code whose variance is fixed",
     mu  = tex(r"\mu",   real()),
     var = tex(r"s^2",   positive()))
 
 delta = Derivation("a fixed variance", fixed)
+
+"""
+A decoder that does well without the code may let it collapse. One cure is to make that impossible: hold the variance of
+$q$ fixed, away from 1. Then no mean brings the rate to 0.
+"""
 
 @delta(r"\frac{1}{2}\left(\mu^2 + s^2 - 1 - \log s^2\right)", let=r"\mathrm{KL}(\mathcal{N}(\mu, s^2) \,\Vert\, \mathcal{N}(0, 1))")
 def fixed_kl(mu, var): return 1 / 2 * (mu**2 + var - 1 - log(var))
@@ -655,6 +898,7 @@ def fixed_square(var): return (sqrt(var) - 1)**2 / 2
 @delta(">=", r"0", by="0 at s = 1 alone", tight=dict(var=lambda: array(1.0)), covers="delta-vae-fixed-variance")
 def fixed_positive(): return 0
 
+# ---- A prior with a memory -------------------------------------------------------------------------------------------
 committed = World("independent codes and an AR(1) prior",
     n     = size(1, 5),
     alpha = tex(r"\alpha",             unit()),
@@ -668,6 +912,11 @@ committed = World("independent codes and an AR(1) prior",
 
 autoregressive = Derivation("an AR(1) prior", committed)
 
+r"""
+Another cure is a prior in which neighbours are alike, while $q$ draws each code by itself. First the prior: a chain
+with a memory $\alpha$, as wide at its end as at its beginning.
+"""
+
 @autoregressive(r"1")
 def unit_variance(): return 1
 
@@ -679,6 +928,12 @@ def ar1_covariance(B, S_e): return inv(B) @ S_e @ inv(B).T
 
 @autoregressive("=", r"\alpha^{|i - j|}", by="each step shrinks the correlation by alpha", covers="delta-vae-ar1-prior")
 def ar1_powers(alpha, gaps): return alpha**gaps
+
+# ---- The least that such a code can cost -----------------------------------------------------------------------------
+r"""
+Independent codes cannot follow such a chain. So there is a least rate, called $\delta$. Find the best mean, then the
+best variances, and see what is still to be paid.
+"""
 
 @autoregressive(r"\frac{\mathrm{tr}(C^{-1} s^2) + \mu\, C^{-1} \mu - n + \log\det C - \sum_t \log s^2}{2}", let=r"\mathrm{KL}(q \,\Vert\, p_{\mathrm{AR}})")
 def ar1_kl(C, var, mu, n): return (trace(inv(C) * var) + mu @ inv(C) @ mu - n + logdet(C) - sum(log(var))) / 2
@@ -710,7 +965,7 @@ def floor_square(alpha): return alpha**2 / 2
 @autoregressive(">=", r"0", by="so the code cannot collapse, unless alpha = 0", tight=dict(alpha=lambda alpha: 0 * alpha), covers="delta-vae-min-kl")
 def never_collapses(): return 0
 
-# ---- with a discriminator, and a picture -----------------------------------------------------------------------------
+# ---- With a discriminator --------------------------------------------------------------------------------------------
 players = World("a VAE-GAN of one pixel, one code and one feature",
     x      = tex(r"x",                              real()),
     A      = tex(r"A",                              real()),
@@ -729,6 +984,12 @@ def losses(x, A, W, v):
     return (A * x)**2 / 2, (v * x - v * W * A * x)**2 / 2, softplus(-v * x) + softplus(v * W * A * x)
 
 
+"""
+Squared error does not see what an eye sees. A *discriminator* is a network that learns to tell real images from made
+ones; its *features*, the numbers inside it, may see more. So compare those. Three networks, three losses, and each
+network follows its own.
+"""
+
 @vae_gan(r"\mathcal{L}_{\mathrm{prior}} + \mathcal{L}_{\mathrm{feat}} + \mathcal{L}_{\mathrm{GAN}}", let=r"\mathcal{L}", covers="vae-gan-loss")
 def vae_gan_loss(L_prior, L_feat, L_GAN): return L_prior + L_feat + L_GAN
 
@@ -745,11 +1006,17 @@ def players_called(x, A, W, v, gamma):
     return (grad(lambda A: model.vae_gan(*losses(x, A, W, v), gamma)[0])(A), grad(lambda W: model.vae_gan(*losses(x, A, W, v), gamma)[1])(W),
             grad(lambda v: model.vae_gan(*losses(x, A, W, v), gamma)[2])(v))
 
+# ---- A picture of the latent plane -----------------------------------------------------------------------------------
 squares = World("a grid of n x n codes",
     n = size(1, 6),
     u = let(r"u", lambda n: (arange(n) + 1 / 2) / n))
 
 grid = Derivation("a picture of the latent plane", squares)
+
+"""
+A code of two numbers can be drawn as a map: one decoded image at each point of a grid. Which grid? Equal steps would
+spend most of it on codes that the prior hardly ever draws.
+"""
 
 @grid(r"(u_i, u_j)_{i, j \leq n}", let=r"\text{midpoints of } n \times n \text{ equal squares}")
 def midpoints(u, n): return stack([repeat(u, n), concatenate([u] * n)], axis=-1)
