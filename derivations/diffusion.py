@@ -25,7 +25,7 @@ chain = World("a noising chain",
     eps      = let(r"\epsilon",                 lambda x0, xt, abar: (xt - sqrt(abar) * x0) / sqrt(1 - abar)))
 
 
-# ---- one step, and many --------------------------------------------------------------------------------------------------------------------------------
+# ---- One step, and many --------------------------------------------------------------------------------------------------------------------------------
 def states(x0, a, b, e):
     """x_0 .. x_T, each made of the one before."""
     x = [x0]
@@ -105,7 +105,7 @@ def one_draw(A, x0): return A * x0, sqrt(1 - A**2)
 def by_abar(abar, x0): return sqrt(abar) * x0, sqrt(1 - abar)
 
 
-# ---- the jump, once more -------------------------------------------------------------------------------------------------------------------------------
+# ---- The jump, once more -------------------------------------------------------------------------------------------------------------------------------
 ddpm = Derivation("ddpm", chain)
 
 r"""
@@ -145,7 +145,7 @@ def is_xt(xt, eps): return broadcast_to(xt, eps.shape)
 def sampled(x0, eps, beta, T): return stack([model.q_sample(x0, t, eps[t - 1], schedule(beta)) for t in range(1, T + 1)])
 
 
-# ---- one step back, if we knew -------------------------------------------------------------------------------------------------------------------------
+# ---- One step back, if we knew -------------------------------------------------------------------------------------------------------------------------
 r"""
 The jump is $x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1 - \bar\alpha_t}\, \epsilon$, where $\epsilon$ is one normal number that stands for
 the noise of all $t$ steps. When we see $x_t$, two things are unknown, the data and the noise. Tell us one, and we have the other.
@@ -202,7 +202,7 @@ def guessed_mean(beta, xt, abar, eps_hat): return 1 / sqrt(1 - beta) * (xt - bet
 def mean_called(xt, eps_hat, beta, T): return model.mean_from_eps(broadcast_to(xt, eps_hat.shape), arange(1, T + 1), eps_hat, schedule(beta))
 
 
-# ---- the bound, in small steps -------------------------------------------------------------------------------------------------------------------------
+# ---- The bound, in small steps -------------------------------------------------------------------------------------------------------------------------
 def compose(K):
     """q(x_t | x_0): the products K_1, K_1 K_2, ... [T, S, S]."""
     out = [K[0]]
@@ -297,7 +297,7 @@ def consistency(q, p_1, p_T, q_T, p_next, q_t): return E(q, log(p_1)) + E(q, log
 def hierarchical(p, q): return latent.elbo(log(p), q)
 
 
-# ---- the bound, as a sum of KLs ------------------------------------------------------------------------------------------------------------------------
+# ---- The bound, as a sum of KLs ------------------------------------------------------------------------------------------------------------------------
 r"""
 Is it a good model? The path $x_1, \dots, x_T$ is its latent, so [the bound of T levels](hierarchical.markov_bound) tells. With its sign
 turned and averaged over data it is a cost in nats. It holds for any noise, not for normal noise alone; the chain in these numbers has at
@@ -322,7 +322,7 @@ $T - 1$ times. Given $x_0$, each step back of the model then meets the step back
 def three_terms(q_0, q_T_0, p_end, Kbar, post, R, q, p_1): return E(q_0, KL(q_T_0, p_end) + sum(E(Kbar[1:], KL(post, R[1:, None])), 0) - E(q, log(p_1)))
 
 
-# ---- what a wrong guess costs --------------------------------------------------------------------------------------------------------------------------
+# ---- What a wrong guess costs --------------------------------------------------------------------------------------------------------------------------
 r"""
 Back to numbers. Each KL is now between two normal laws, and the network is in one mean only. What it can change is the squared distance
 from the posterior's mean $\tilde\mu_t$ to the guessed $\mu_\theta$, over $2 \sigma_t^2$. Both are $x_t$ with some noise taken off. What is
@@ -351,7 +351,7 @@ def weight(beta, s2, alpha, abar): return beta**2 / (2 * s2 * alpha * (1 - abar)
 def weights_called(s2, beta): return model.weights(s2, schedule(beta))
 
 
-# ---- back from noise -----------------------------------------------------------------------------------------------------------------------------------
+# ---- Back from noise -----------------------------------------------------------------------------------------------------------------------------------
 sampler = World("a noising chain and the sampler's noise", base=chain,
     z      = tex(r"z",               real("T")),
     z_t    = let(r"z_t",             lambda z: concatenate([zeros(1), z[1:]])),                  # none at t = 1
@@ -393,7 +393,7 @@ that need no bound, [autoregressive ones](autoregressive) and [flows](flows), an
 def step_called(xt, eps_hat, z, s2, beta, T): return stack([model.step(xt, t, eps_hat[t - 1], z[t - 1], s2[t - 1], schedule(beta)) for t in range(1, T + 1)])
 
 
-# ---- what the network says -----------------------------------------------------------------------------------------------------------------------------
+# ---- What the network says -----------------------------------------------------------------------------------------------------------------------------
 spoken = World("a noising chain, and what a network could say of it", base=chain,
     v      = let("v",                           lambda abar, eps, x0: sqrt(abar) * eps - sqrt(1 - abar) * x0),
     x0_hat = let(r"\hat x_0",                   lambda xt, abar, eps_hat: (xt - sqrt(1 - abar) * eps_hat) / sqrt(abar)),
@@ -445,7 +445,7 @@ def missed_x0(abar, x0, x0_hat): return abar / (1 - abar) * (x0 - x0_hat)**2
 def missed_v(abar, v, v_hat): return abar * (v - v_hat)**2
 
 
-# ---- variances that are learned ------------------------------------------------------------------------------------------------------------------------
+# ---- Variances that are learned ------------------------------------------------------------------------------------------------------------------------
 halfway = World("a noising chain, and how far a variance is from one end", base=chain,
     v      = tex(r"v",                        unit("T", closed=True)),
     btilde = let(r"\tilde\beta_t",            lambda abar_1, abar, beta: (1 - abar_1) / (1 - abar) * beta),
@@ -475,7 +475,7 @@ def upper_end(beta): return beta
 def lower_end(b_c): return b_c
 
 
-# ---- a step over many ----------------------------------------------------------------------------------------------------------------------------------
+# ---- A step over many ----------------------------------------------------------------------------------------------------------------------------------
 leap = World("a step over many",
     T      = size(1, 6),
     beta   = tex(r"\beta_t",                  unit("T")),
@@ -545,7 +545,7 @@ def transferred(abar_r, abar_t, xt, e_hat):
 def certain_called(xt, T, r, e_hat, z, beta): return faster.ddim_step(xt, T, int(r), e_hat, z, 0, schedule(beta))
 
 
-# ---- which steps to take -------------------------------------------------------------------------------------------------------------------------------
+# ---- Which steps to take -------------------------------------------------------------------------------------------------------------------------------
 strides = Derivation("strides", World("some of many steps", T=size(5, 40), n=size(1, 5), i=let("i", lambda n: arange(n))))
 
 """
@@ -559,7 +559,7 @@ def stride(T, i, n): return T - floor(i * T / n)
 def strided(T, n): return array(faster.spaced(T, n))
 
 
-# ---- a schedule along a line ---------------------------------------------------------------------------------------------------------------------------
+# ---- A schedule along a line ---------------------------------------------------------------------------------------------------------------------------
 noises = World("a schedule",
     T      = tex("T",                size(1, 6)),
     first  = tex(r"\beta_1",         unit()),
@@ -587,7 +587,7 @@ def line(first, t, T, last): return first + (t - 1) / (T - 1) * (last - first)
 def linear_called(T, first, last): return linear(T, first, last)
 
 
-# ---- more steps, less noise each -----------------------------------------------------------------------------------------------------------------------
+# ---- More steps, less noise each -----------------------------------------------------------------------------------------------------------------------
 thousands = Derivation("another number of steps", World("thousands of steps", k=size(1, 9)))
 
 """
@@ -604,7 +604,7 @@ def paper_called(k):
     return many[0], many[-1], few[0], few[-1]
 
 
-# ---- a schedule along a cosine -------------------------------------------------------------------------------------------------------------------------
+# ---- A schedule along a cosine -------------------------------------------------------------------------------------------------------------------------
 r"""
 Or say first what is to be left, and let $\beta_t$ follow. Half-way along the line of a thousand steps 8 % of the data's variance is left,
 after nine tenths of it 0.03 %: the last steps have little to do. A cosine leaves 49 % and 2 %.
@@ -630,7 +630,7 @@ def cosine_stable(u, u_1): return minimum(sin(u - u_1) * sin(u + u_1) / cos(u_1)
 def cosine_called(T, s): return cosine(T, s)
 
 
-# ---- the same chain, read backwards --------------------------------------------------------------------------------------------------------------------
+# ---- The same chain, read backwards --------------------------------------------------------------------------------------------------------------------
 forward = Derivation("forward", paths)
 
 """
@@ -658,7 +658,7 @@ def one_by_one(marg): return marg[1:]
 def marginal(q_0, Kbar): return sum(q_0[:, None] * Kbar, 1)
 
 
-# ---- a chain for every label ---------------------------------------------------------------------------------------------------------------------------
+# ---- A chain for every label ---------------------------------------------------------------------------------------------------------------------------
 labelled_paths = World("a chain of finitely many states for every label", base=paths,
     Y   = size(1, 3),
     K_y = tex(r"K^y",                                simplex("Y", "T", "S", "S")),
@@ -678,7 +678,7 @@ def grown_with_label(q_0, K_y): return stack([joint(q_0, K) for K in K_y])
 def forwards_with_label(q_0, q_y): return q_0[:, None] * prod(q_y, 1)
 
 
-# ---- why a step back is nearly normal ------------------------------------------------------------------------------------------------------------------
+# ---- Why a step back is nearly normal ------------------------------------------------------------------------------------------------------------------
 mixed = World("a mixture, and one step of noise",
     K    = size(1, 3),
     w    = tex(r"w_k",      simplex("K")),
@@ -713,7 +713,7 @@ def still_mixed(w, m, v, xt, z, beta):
 def nearly_normal(z): return 1 / sqrt(2 * pi) * exp(-z**2 / 2)
 
 
-# ---- how wide a step back is ---------------------------------------------------------------------------------------------------------------------------
+# ---- How wide a step back is ---------------------------------------------------------------------------------------------------------------------------
 def markov(first, var, a, c, noise):
     """Mean [T + 1], covariance and its inverse of y_0 ~ N(first, var), y_i = a_i y_{i-1} + c_i + N(0, noise_i)."""
     n, var = len(a) + 1, concatenate([var * ones(1), noise])
@@ -778,7 +778,7 @@ def choices(beta, abar_1, abar, b_c): return beta, (1 - abar_1) / (1 - abar) * b
 def variances_called(beta): return tuple(choose(schedule(beta)) for choose in model.VARIANCES.values())
 
 
-# ---- the bound, for normal data ------------------------------------------------------------------------------------------------------------------------
+# ---- The bound, for normal data ------------------------------------------------------------------------------------------------------------------------
 r"""
 For normal data a straight line is the best network, so let it be one: $\epsilon_\theta = k_t x_t + d_t$. Then there and back both are
 normal laws of $T + 1$ numbers, and $L$ is [a KL between them](divergences.full_closed) plus the entropy of the data. The code adds up
@@ -822,7 +822,7 @@ def best_bound(v, abar_T, m, V): return 1 / 2 * (1 + log(2 * pi * v)) + 1 / 2 * 
 def weighted_sum(lam, miss): return sum(lam * miss)
 
 
-# ---- the simple loss -----------------------------------------------------------------------------------------------------------------------------------
+# ---- The simple loss -----------------------------------------------------------------------------------------------------------------------------------
 r"""
 Without the weights $\lambda_t$ it is the mean square of what the guess misses. Every step has a $k_t$ and a $d_t$ of its own, so each can
 be the best for its step: the weights do not change who wins, only who is heard while learning.
@@ -867,7 +867,7 @@ def slope_offset_called(x0s, es, k, d, beta, T):
     return autodiff.grad(lambda d: 1 / 2 * model.simple_loss(lambda x, t: k[t - 1][:, None] * x + d[t - 1][:, None], x, t, eps, schedule(beta)))(d)
 
 
-# ---- the sampler from end to end -----------------------------------------------------------------------------------------------------------------------
+# ---- The sampler from end to end -----------------------------------------------------------------------------------------------------------------------
 """
 All steps of [the sampler](diffusion.back_step), one after another. With a linear network $x_0$ is linear in all the normal numbers that
 went in. Set all of them to 0: that gives the mean. Set one of them to 1, each in turn: the squares of what it changes add up to the
@@ -884,7 +884,7 @@ def algorithm(k, d, s2, beta, T):
     return x_0[-1], sum((x_0[:-1] - x_0[-1])**2)
 
 
-# ---- a loss that learns variances ----------------------------------------------------------------------------------------------------------------------
+# ---- A loss that learns variances ----------------------------------------------------------------------------------------------------------------------
 hybrid_world = World("normal data, and a linear network that says variances too", base=normal,
     u      = tex("u",                    unit("T")),
     weight = tex(r"\lambda",             positive()),
@@ -927,7 +927,7 @@ def hybrid_slopes_called(k, d, u, weight, x0s, es, beta, T):
     return autodiff.grad(lambda k: hybrid_loss(k, d, u, weight, x0s, es, beta, T))(k), autodiff.grad(lambda u: hybrid_loss(k, d, u, weight, x0s, es, beta, T))(u)
 
 
-# ---- data in whole levels ------------------------------------------------------------------------------------------------------------------------------
+# ---- Data in whole levels ------------------------------------------------------------------------------------------------------------------------------
 screen = World("a noising chain of data in whole levels", base=chain,
     levels = size(2, 5),
     level  = tex("k",                        index("levels")),
@@ -958,7 +958,7 @@ def terms_levels(x0, eps, eps_hat, s2, beta, levels):
     return model.bound(p_theta, x0[None, None], lambda t: eps[t - 1] + 0 * x0[None, None], schedule(beta), levels)[0]
 
 
-# ---- the whole sampler ---------------------------------------------------------------------------------------------------------------------------------
+# ---- The whole sampler ---------------------------------------------------------------------------------------------------------------------------------
 some_steps = World("normal data, a linear network and some of the steps", base=normal,
     taken  = tex(r"\text{taken}",        index(2, "T")),
     eta    = tex(r"\eta",                unit(closed=True)))
@@ -1032,7 +1032,7 @@ def taken_back(x0s, k, d, abar, taken):
 def ddim_encoded(x0s, k, d, taken, beta): return faster.ddim_encode(lambda x, t: k[t - 1] * x + d[t - 1], x0s, some(taken), schedule(beta))
 
 
-# ---- a network that is told the label ------------------------------------------------------------------------------------------------------------------
+# ---- A network that is told the label ------------------------------------------------------------------------------------------------------------------
 classes = World("normal data for every label, and a network that is linear in x_t", base=chain,
     T      = size(1, 3),
     Y      = size(1, 3),
@@ -1066,7 +1066,7 @@ def simple_of_classes_called(x0s, es, k, d, beta, Y, T):
 def best_offsets(k, abar, m): return -k * sqrt(abar) * m[:, None]
 
 
-# ---- guidance ------------------------------------------------------------------------------------------------------------------------------------------
+# ---- Guidance ------------------------------------------------------------------------------------------------------------------------------------------
 def log_label(x, p_y, m, v):
     """log p(y | x), by Bayes' rule [Y]."""
     joint = p_y * exp(log_normal(x, m, v))

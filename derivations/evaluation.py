@@ -19,7 +19,7 @@ def factor(S):
     return V * sqrt(maximum(lam, 0))
 
 
-# ---- the Fréchet distance ------------------------------------------------------------------------------------------------------------------------------
+# ---- The Fréchet distance ------------------------------------------------------------------------------------------------------------------------------
 sets = World("data and samples",
     dim     = tex(r"D",          size(1, 2)),
     n       = tex(r"n",          size(4, 6)),
@@ -96,7 +96,7 @@ def noisy(mu_r, S_r, a): return model.frechet(mu_r, S_r, mu_r, S_r + a**2 * eye(
 def by_axes(lam, a): return sum((sqrt(lam + a**2) - sqrt(lam))**2)
 
 
-# ---- the same on a line --------------------------------------------------------------------------------------------------------------------------------
+# ---- The same on a line --------------------------------------------------------------------------------------------------------------------------------
 line = Derivation("Fréchet distance on the line", World("data and samples on the line", base=sets, dim=size(1, 1)))
 
 """
@@ -111,7 +111,7 @@ def on_the_line(x, y): return metrics.frechet_distance(x, y)
 def two_squares(mu_r, mu_g, S_r, S_g): return sum((mu_r - mu_g)**2 + (sqrt(S_r[0]) - sqrt(S_g[0]))**2)
 
 
-# ---- how many modes ------------------------------------------------------------------------------------------------------------------------------------
+# ---- How many modes ------------------------------------------------------------------------------------------------------------------------------------
 scattered = World("samples near modes",
     K       = size(2, 3),
     N       = tex(r"N",          size(2, 4)),
@@ -146,7 +146,7 @@ def seen(far, r): return sum(min(far, 0) <= r)
 def seen_called(x, mu, r): return sum(metrics.coverage(x, mu, r) > 0)
 
 
-# ---- is it a copy --------------------------------------------------------------------------------------------------------------------------------------
+# ---- Is it a copy --------------------------------------------------------------------------------------------------------------------------------------
 pairs = World("samples and training data",
     dim     = tex(r"D",          size(1, 3)),
     n       = size(2, 4),
@@ -175,7 +175,7 @@ def which(far): return argmin(far, 1)
 def which_called(x, data): return metrics.nearest(x, data)[0]
 
 
-# ---- what a likelihood says ----------------------------------------------------------------------------------------------------------------------------
+# ---- What a likelihood says ----------------------------------------------------------------------------------------------------------------------------
 laws = World("data, a model, and a model that misses modes",
     X       = size(1, 5),
     p       = tex(r"p_{\mathrm{data}}",  simplex("X")),
@@ -213,7 +213,7 @@ def diluted(p, q): return -log(0.01 * p + 0.99 * q)
 def at_most(p): return -log(p) + log(100)
 
 
-# ---- modes left out ------------------------------------------------------------------------------------------------------------------------------------
+# ---- Modes left out ------------------------------------------------------------------------------------------------------------------------------------
 missing = Derivation("missed modes", laws, where=lambda p, kept: (sum(p * kept) > 0) & (sum(p * kept) < 1 - 1e-9))
 
 """
@@ -240,7 +240,7 @@ def forward(p, part): return exp(-KL(p, part))
 def infinite(): return 0.0
 
 
-# ---- arithmetic of codes -------------------------------------------------------------------------------------------------------------------------------
+# ---- Arithmetic of codes -------------------------------------------------------------------------------------------------------------------------------
 linear = World("a linear generator",
     Z       = size(1, 3),
     dim     = size(1, 3),
@@ -271,7 +271,7 @@ def fading(W, z_a, z_b, b, t): return (1 - t) * (W @ z_a + b) + t * (W @ z_b + b
 def straight_called(W, z_a, z_b, b, t): return W @ metrics.lerp(z_a, z_b, t) + b
 
 
-# ---- round a circle ------------------------------------------------------------------------------------------------------------------------------------
+# ---- Round a circle ------------------------------------------------------------------------------------------------------------------------------------
 round = World("two codes in a plane",
     s       = tex(r"s",          positive()),
     h       = tex(r"h",          positive()),

@@ -8,7 +8,7 @@ from derivations.vae import normals
 from derivations.engine.words import E, KL, arange, concatenate, cumprod, log, mean, ones, pi, prod, ratio, reshape, stack, sum, zeros
 from scratch.autoencoders import hierarchical as model, latent
 
-# ---- two levels, one bound -------------------------------------------------------------------------------------------
+# ---- Two levels, one bound -------------------------------------------------------------------------------------------
 two_levels = World("two levels of latents",
     X     = size(1, 3),
     Z1    = size(1, 3),
@@ -92,7 +92,7 @@ heard of one.
 @two("=", r"\operatorname{elbo}(\log p(x, (z_1, z_2)), q)", by="the function of one latent: the pair is one")
 def two_called(p, q_12, X, Z1, Z2): return latent.elbo(reshape(log(p), (X, Z1 * Z2)), reshape(q_12, (X, Z1 * Z2)))
 
-# ---- two levels of normal numbers ------------------------------------------------------------------------------------
+# ---- Two levels of normal numbers ------------------------------------------------------------------------------------
 normal_levels = World("two normal levels of one number each",
     x   = tex(r"x",         real()),
     a   = tex(r"a",         real()),                                                        # z1 | z2 ~ N(a z2, s_1)

@@ -24,6 +24,7 @@ LAYERS = [layer.split() for layer in f"""
 
 SHOWS_DERIVATIONS = ["scratch.cli"]                 # the commands that show them, inside their functions
 HOST_SIDE         = ["scratch.data", "scratch.runs", "scratch.cli", "scratch.__main__",
+                     "derivations.book",
                      *(f"derivations.engine.{name}" for name in ("worlds", "line", "relations", "mutate"))]
 #                    may use NumPy
 ONLY_IN_BACKENDS  = ["cupy", "cupyx", "cupy_backends", "autograd"]

@@ -7,6 +7,7 @@ those.
 """
 import ast
 import collections
+import functools
 import inspect
 import re
 
@@ -21,6 +22,7 @@ SIGNS = {r"\mathbb{E}": "E", r"\mathrm{KL}": "KL", r"\mathrm{JS}": "JS", r"\math
          r"\tfrac": r"\frac", r"\dfrac": r"\frac"}
 
 
+@functools.cache
 def plain(latex):
     """The formula as a reader of a terminal wants it."""
     latex = re.sub(r"\\(?:(?:left|right|bigl?|bigr|Big)(?![a-zA-Z])|[,;!:])", "", latex)

@@ -140,6 +140,17 @@ def _called(call):
     return getattr(call.func, "id", getattr(call.func, "attr", ""))
 
 
+def sign(node):
+    """Where in the text the sign stands that was changed, (line, column): the first one there that is no bracket."""
+    if isinstance(node, (ast.BinOp, ast.Compare)):
+        return node.left.end_lineno, node.left.end_col_offset
+    if isinstance(node, ast.Call):
+        return node.func.end_lineno, node.func.end_col_offset - len(_called(node))
+    if isinstance(node, ast.Attribute):
+        return node.end_lineno, node.end_col_offset - len(node.attr)
+    return node.lineno, node.col_offset
+
+
 def compiled(tree, path, new, original):
     """The code object of a function, or lambda, with `new` at a path of its tree. Letters that it asks for anew become
     arguments."""

@@ -4,9 +4,20 @@ import concurrent.futures
 import dataclasses
 import os
 import signal
+from typing import NamedTuple
 
 from backends import backend
 from derivations.engine import index, latex, line as lines, mutate
+
+
+class Kill(NamedTuple):
+    """A change that was noticed: where the sign stands that it changes, which line noticed, in which world, and the two
+    sides of its comparison there."""
+    change: str
+    at:     tuple
+    line:   str
+    world:  str
+    sides:  list
 
 
 @dataclasses.dataclass
@@ -17,6 +28,7 @@ class Row:
     tested:   int = 0
     residual: float = 0.0
     mutants:  dict = None                       # change -> verdict
+    kills:    list = dataclasses.field(default_factory=list)        # those that were killed, each a Kill
     lines:    list = dataclasses.field(default_factory=list)        # of a function: the lines that reach it
     slip:     str = ""                          # of a formula as printed: which of the sources' slips it is,
     differs:  int = None                        # and in how many worlds it is not the right one
@@ -42,9 +54,18 @@ def of_line(line, n=lines.WORLDS, mutants=True):
     if differs := latex.difference(line):
         row.wrong.append(f"{line.id}: {differs}")
     if mutants and not report.wrong and not any(lines.check(other, n).wrong for other in mutate.checked_by(line)):
-        row.mutants = {v.change: v.status for v in mutate.judged(mutate.of_line(line))}
-        row.wrong  += survivors(line.id, row.mutants)
+        row.mutants, row.kills = told_of(mutate.of_line(line))
+        row.wrong += survivors(line.id, row.mutants)
     return row
+
+
+def told_of(verdicts):
+    """(change -> verdict, the Kills) as plain data."""
+    verdicts = mutate.judged(verdicts)
+    kills    = [Kill(v.change, mutate.sign(v.node), v.line.id, lines.letters(v.line, v.world),
+                     [f"{side} {lines.numbers(value)}" for side, value in
+                      zip(v.outcome.sides, (v.outcome.before, v.outcome.ours))]) for v in verdicts if v.status == mutate.KILLED]
+    return {v.change: v.status for v in verdicts}, kills
 
 
 def survivors(owner, verdicts):
@@ -67,8 +88,8 @@ def of_page(job):
 
 def of_functions(page):
     """What lines reach in `scratch`, and the letters that follow: Rows."""
-    return [Row(t.name, page[0].topic, mutants={v.change: v.status for v in mutate.judged(mutate.of_target(t))},
-                lines=[line.id for line in t.lines]) for t in mutate.reached(page)]
+    return [Row(t.name, page[0].topic, 0, 0.0, *told_of(mutate.of_target(t)), [line.id for line in t.lines])
+            for t in mutate.reached(page)]
 
 
 def run(topics, n=lines.WORLDS):
@@ -110,8 +131,9 @@ def merged(found):
     order = [mutate.KILLED, mutate.CRASHED, mutate.WEAK, mutate.LISTED, mutate.SAME, mutate.PROVEN, mutate.UNTRIED]
     rows  = {}
     for row in found:
-        known = rows.setdefault(row.id, dataclasses.replace(row, lines=[], mutants={}))
+        known = rows.setdefault(row.id, dataclasses.replace(row, lines=[], mutants={}, kills=[]))
         known.lines += row.lines
+        known.kills += [kill for kill in row.kills if known.mutants.get(kill.change) != mutate.KILLED]
         for change, verdict in row.mutants.items():
             known.mutants[change] = min(known.mutants.get(change, verdict), verdict, key=order.index)
     for row in rows.values():

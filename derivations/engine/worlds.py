@@ -31,6 +31,7 @@ STEPS   = (1e-4, 1e-6)      # how far "a little" is, where a maximum is compared
 @dataclasses.dataclass(frozen=True)
 class Kind:
     """How a letter is drawn: integers low .. high in a shape made of sizes, and what becomes of them."""
+    says:    str                                # what it is, in a few words
     dims:    tuple
     low:     Any                                # an integer, or the name of a size of the world
     high:    Any
@@ -74,17 +75,17 @@ def let(latex, follow, covers=""):
 
 def size(low, high):
     """An integer low .. high that other letters have as a dimension."""
-    return Kind((), low, high, generic=lambda k: k >= 2 or k == high, make=int)
+    return Kind(f"a size, {low} to {high}", (), low, high, generic=lambda k: k >= 2 or k == high, make=int)
 
 
 def index(dim, *dims):
     """Integers 0 .. dim - 1."""
-    return Kind(dims, 0, dim if isinstance(dim, str) else dim - 1, generic=lambda k: True)
+    return Kind("an index", dims, 0, dim if isinstance(dim, str) else dim - 1, generic=lambda k: True)
 
 
 def counts(*dims, high=4):
     """How often each point occurs: integers 0 .. high, not all of them 0."""
-    return Kind(dims, 0, high, make=lambda k: np.where(k.sum(-1, keepdims=True) > 0, k, 1) * 1.0)
+    return Kind("counts", dims, 0, high, make=lambda k: np.where(k.sum(-1, keepdims=True) > 0, k, 1) * 1.0)
 
 
 def simplex(*dims):
@@ -103,7 +104,7 @@ def simplex(*dims):
                     moved[(*row, j)] -= h
                     yield moved
 
-    return Kind(dims, 0, 6, make=normalised, moves=moves, other=lambda v: normalised(np.roll(v, 1, -1)**2 + v / 3),
+    return Kind("probabilities", dims, 0, 6, make=normalised, moves=moves, other=lambda v: normalised(np.roll(v, 1, -1)**2 + v / 3),
                 inside=lambda v: (v >= 0).all() and (abs(v.sum(-1) - 1) < 1e-9).all())
 
 
@@ -112,13 +113,13 @@ def unit(*dims, closed=False):
     edge = 0 if closed else 1
     def inside(v):
         return ((v >= 0) & (v <= 1)).all() if closed else ((v > 0) & (v < 1)).all()
-    return Kind(dims, edge, 64 - edge, generic=lambda k: 0 < k < 64, make=lambda k: k / 64, inside=inside,
+    return Kind("between 0 and 1", dims, edge, 64 - edge, generic=lambda k: 0 < k < 64, make=lambda k: k / 64, inside=inside,
                 moves=lambda v: _coordinates(v, inside), other=lambda v: (1 + 2 * v * v) / 4)
 
 
 def real(*dims):
     """Real numbers, multiples of 1/8 between -3 and 3."""
-    return Kind(dims, -24, 24, make=lambda k: k / 8, moves=lambda v: _coordinates(v, lambda v: True),
+    return Kind("real", dims, -24, 24, make=lambda k: k / 8, moves=lambda v: _coordinates(v, lambda v: True),
                 other=lambda v: np.flip(0.375 - v / 2))
 
 
@@ -126,7 +127,7 @@ def positive(*dims):
     """Numbers above 0, multiples of 1/8 up to 3."""
     def inside(v):
         return (v > 0).all()
-    return Kind(dims, 1, 24, make=lambda k: k / 8, inside=inside, moves=lambda v: _coordinates(v, inside),
+    return Kind("above 0", dims, 1, 24, make=lambda k: k / 8, inside=inside, moves=lambda v: _coordinates(v, inside),
                 other=lambda v: 0.625 / (1 + v))
 
 
@@ -136,7 +137,7 @@ def invertible(dim):
         a = k / 8 + 7 * np.eye(len(k))
         a[0] *= 1 - 2 * (k[0, 0] % 2)
         return a
-    return Kind((dim, dim), -24, 24, make=make)
+    return Kind("an invertible matrix", (dim, dim), -24, 24, make=make)
 
 
 def _coordinates(v, inside):

@@ -1,0 +1,55 @@
+// Another world, and the world that refutes a change: both stand in the page as JSON, nothing is computed here.
+const data = document.getElementById("data") ? JSON.parse(document.getElementById("data").textContent) : { worlds: {}, kills: {} };
+document.documentElement.classList.add("scripts");
+
+// ---- another world ---------------------------------------------------------------------------------------------------
+for (const section of document.querySelectorAll("section[data-world]")) {
+  const world = data.worlds[section.dataset.world], button = document.createElement("button");
+  const count = Object.values(world.lines)[0].length;
+  let at = 0;
+  button.type = "button";
+  button.textContent = "Draw another world";
+  button.setAttribute("aria-live", "polite");
+  button.addEventListener("click", () => {
+    at = (at + 1) % count;
+    button.textContent = `Draw another world (this is ${at + 1} of ${count})`;
+    for (const cell of section.querySelectorAll("[data-value]")) cell.textContent = world.letters[cell.dataset.value][at];
+    for (const cell of section.querySelectorAll("[data-line]")) cell.textContent = world.lines[cell.dataset.line][at];
+    section.querySelector(".letters").open = true;
+  });
+  section.querySelector(".letters").before(button);
+}
+
+// ---- a tap on a sign -------------------------------------------------------------------------------------------------
+function tap(sign) {
+  const line = sign.closest(".line"), old = line.querySelector(".refuted"), same = sign.getAttribute("aria-expanded") === "true";
+  for (const other of line.querySelectorAll(".sign")) other.setAttribute("aria-expanded", "false");
+  if (old) old.remove();
+  if (same) return;
+  sign.setAttribute("aria-expanded", "true");
+  const panel = document.createElement("div");
+  panel.className = "refuted";
+  panel.setAttribute("role", "status");
+  for (const i of sign.dataset.kills.split(" ")) {
+    const [change, by, world, before, ours] = data.kills[line.id][i], p = document.createElement("p"), b = document.createElement("b");
+    b.textContent = change.replace(" -> ", " → ");
+    p.append(b, ` is refuted by ${by} in the world ${world}: ${before}, ${ours}.`);
+    panel.append(p);
+  }
+  (line.querySelector(".code") || line).after(panel);
+}
+for (const sign of document.querySelectorAll(".sign")) {
+  sign.tabIndex = 0;
+  sign.setAttribute("role", "button");
+  sign.setAttribute("aria-expanded", "false");
+  sign.addEventListener("click", () => tap(sign));
+  sign.addEventListener("keydown", event => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); tap(sign); } });
+}
+
+// ---- a letter, wherever it stands ------------------------------------------------------------------------------------
+document.addEventListener("pointerover", event => {
+  const letter = event.target.closest("[data-letter]");
+  for (const lit of document.querySelectorAll(".lit")) lit.classList.remove("lit");
+  if (letter && letter.closest("section"))
+    for (const same of letter.closest("section").querySelectorAll(`[data-letter="${letter.dataset.letter}"]`)) same.classList.add("lit");
+});

@@ -1,0 +1,32 @@
+"""Pictures of the book: what each shows is computed on exact worlds, and tested; drawing adds nothing to it."""
+import dataclasses
+import importlib.util
+import re
+from typing import Callable
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """A picture: `numbers()` is a dict of host arrays and numbers, `draw(figure, **numbers)` puts them on a figure of
+    matplotlib. The caption is a template of them: "{gap:.3f} nats"."""
+    name:    str                                # of its file
+    title:   str
+    caption: str                                # what one sees, a sentence or two: it is also read aloud
+    numbers: Callable
+    draw:    Callable
+    beside:  str = ""                           # the section that it stands in; at the top of the page unless told
+    size:    tuple = (6.4, 2.9)                 # inches
+
+    def told(self):
+        """The caption, with its numbers."""
+        return re.sub(r"-(?=\d)", "−", self.caption.format(**self.numbers()))
+
+
+def known(topic):
+    """Has a topic pictures?"""
+    return importlib.util.find_spec(f"derivations.book.pictures.{topic}") is not None
+
+
+def of(topic):
+    """The pictures of a topic's page, the first at its top."""
+    return importlib.import_module(f"derivations.book.pictures.{topic}").PICTURES
