@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from derivations.book import mathml, pages, pictures
-from derivations.book.rolled import rolled
+from derivations.book.dice import rolled
 from derivations.engine import line as lines, run
 from scratch.runs.figures import plot
 

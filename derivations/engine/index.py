@@ -115,6 +115,7 @@ def _wrong_row(row):
 
 
 # ---- the other direction: functions of `scratch` ---------------------------------------------------------------------
+@functools.cache
 def functions():
     """The names of all functions in the folders of `scratch` that are mutated, with their text; the rows of tables,
     which are lambdas, too."""

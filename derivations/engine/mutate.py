@@ -29,8 +29,8 @@ from derivations.engine.worlds import anywhere
 from derivations.engine.relations import FAILS, host, quiet
 from derivations.engine.source import tree_of
 
-WORLDS   = 20               # a mutant of a line is tried on so many of its generic worlds, and on all corners
-FEW      = 6                # one of a function on so many, and all corners, of each line that reaches it
+WORLDS   = 10               # a mutant of a line is tried on so many of its generic worlds, and of its corners,
+FEW      = 6                # one of a function on so many of each line that reaches it,
 FREE     = 5                # and an identity is shown in so many free worlds
 CRASHES  = 3                # a check that a mutant has crashed so often is not tried on it again
 CALLS    = 3                # of so many calls of a function the arguments are kept
@@ -157,11 +157,13 @@ def compiled(tree, path, new, original):
     *above, (name, i) = path
     parent = functools.reduce(lambda node, step: _child(node, *step), above, tree)
     old, asked = _child(parent, name, i), [a.arg for a in tree.args.args]
+    if not hasattr(new, "lineno"):
+        ast.fix_missing_locations(ast.copy_location(new, old))
     _put(parent, name, i, new)
     if isinstance(new, ast.Name) and new.id not in asked:
-        tree.args.args.append(ast.arg(new.id))
-    body = [tree] if isinstance(tree, ast.FunctionDef) else [ast.Expr(tree)]
-    code = compile(ast.fix_missing_locations(ast.Module(body, [])), original.co_filename, "exec")
+        tree.args.args.append(ast.copy_location(ast.arg(new.id), old))
+    whole = ast.Module([tree], []) if isinstance(tree, ast.FunctionDef) else ast.Expression(tree)
+    code  = compile(whole, original.co_filename, "exec" if isinstance(tree, ast.FunctionDef) else "eval")
     _put(parent, name, i, old)
     del tree.args.args[len(asked):]
     return next(c for c in code.co_consts if isinstance(c, types.CodeType) and c.co_name == original.co_name)
@@ -333,13 +335,20 @@ def reached(lines):
             target.lines.append(line)
             target.calls += made
             target.ran   |= ran
-    for f in gc.get_objects():
-        if type(f) is types.FunctionType and f.__code__ in found:
-            found[f.__code__].f = f
+    if not found.keys() <= _owners().keys():
+        _owners.cache_clear()                   # made since then
+    for code, target in found.items():
+        target.f = _owners().get(code)
     with quiet():
         for target in found.values():
             target.calls = [call for call in target.calls if target.f and _numbers(target.f, **call)][:CALLS]
     return [target for target in found.values() if target.f is not None]
+
+
+@functools.cache
+def _owners():
+    """The functions that there are, by their code."""
+    return {f.__code__: f for f in gc.get_objects() if type(f) is types.FunctionType}
 
 
 def name_of(code):

@@ -40,10 +40,11 @@ class Row:
         return sum(v in verdicts for v in (self.mutants or {}).values())
 
 
-def of_line(line, n=lines.WORLDS, mutants=True):
+def of_line(line, n=lines.WORLDS, mutants=True, reports=None):
     """A line checked on n worlds, its LaTeX compared, and its own mutants tried where it and what it is compared with
-    hold."""
-    report = lines.check(line, n)
+    hold; `reports`: line -> Report, where they are known."""
+    reports = reports or {each: lines.check(each, n) for each in (line, *mutate.checked_by(line))}
+    report  = reports[line]
     row = Row(line.id, line.topic, report.tested, report.residual, broken=bool(report.wrong))
     row.wrong += [report.wrong] if report.wrong else []
     row.wrong += [f"{line.id} covers {part!r}, which is no statement of index.json" for part in index.parts(line.covers)
@@ -53,7 +54,7 @@ def of_line(line, n=lines.WORLDS, mutants=True):
         row.slip, row.differs = line.slip, report.differs
     if differs := latex.difference(line):
         row.wrong.append(f"{line.id}: {differs}")
-    if mutants and not report.wrong and not any(lines.check(other, n).wrong for other in mutate.checked_by(line)):
+    if mutants and not report.wrong and not any(reports[other].wrong for other in mutate.checked_by(line)):
         row.mutants, row.kills = told_of(mutate.of_line(line))
         row.wrong += survivors(line.id, row.mutants)
     return row
@@ -82,7 +83,8 @@ def of_page(job):
     so that another process can do it."""
     topic, i, n, mutants = job
     page = lines.derivations_of(topic)[i].lines
-    rows = [of_line(line, n, mutants) for line in page]
+    reports = {line: lines.check(line, n) for line in page}
+    rows = [of_line(line, n, mutants, reports) for line in page]
     return rows, of_functions([line for line, row in zip(page, rows) if not row.broken]) if mutants else []
 
 
