@@ -19,7 +19,8 @@ jensen = Derivation("Jensen", positive_variable)
 
 r"""
 Take a quantity that is 1 or 9, with equal chances. Its mean is 5, and $\log 5 = 1.61$. Its logarithm is 0 or $2.20$, and the
-mean of those is $1.10$. The logarithm is *concave*: it bends down, so every chord between two of its points lies below it.
+mean of those is $1.10$. The logarithm is *concave*: it bends down, so every chord between two of its points lies below it,
+and so does the mean of any of its points.
 """
 
 @jensen(r"\log \mathbb{E}_{p(x)}[x]")
@@ -73,11 +74,11 @@ A single draw may speak for $q$. Can draws do so on average? Jensen says no. Tak
 at 0 at once; taken with its square root, as here, it leads past a sum of squares, in which we can see when the KL is 0.
 """
 
-@kl(">=", r"-2 \log \sum_x \sqrt{p(x)\, q(x)}", by="Jensen: -log is convex; what is lost is a KL too", where=lambda p, q: sum(p * q) > 0,
+@kl(">=", r"-2 \log \sum_x \sqrt{p(x)\, q(x)}", by="Jensen, in -2 E[log of the root of q / p]; what is lost is a KL too", where=lambda p, q: sum(p * q) > 0,
     gap=lambda p, q, mid: 2 * KL(p, mid))
 def bhattacharyya(p, q): return -2 * log(sum(sqrt(p * q)))
 
-@kl(">=", r"\sum_x \left(\sqrt{p(x)} - \sqrt{q(x)}\right)^2", by="-log t is at least 1 - t", where=lambda p, q: sum(p * q) > 0, tight=dict(q="p"),
+@kl(">=", r"\sum_x \left(\sqrt{p(x)} - \sqrt{q(x)}\right)^2", by="-log t is at least 1 - t, here with that sum for t; and p and q sum to 1", where=lambda p, q: sum(p * q) > 0, tight=dict(q="p"),
     gap=lambda p, q: 2 * (sum(sqrt(p * q)) - 1 - log(sum(sqrt(p * q)))), covers="kl-nonneg")
 def hellinger(p, q): return sum((sqrt(p) - sqrt(q))**2)
 
@@ -223,9 +224,10 @@ on_the_line = World("two normal laws on the line",
 line = Derivation("normal laws on the line", on_the_line)
 
 r"""
-So far a law was a list. The *normal* law $\mathcal{N}(\mu, \sigma^2)$, of mean $\mu$ and variance $\sigma^2$, lies on the
-whole line, and its expectations are integrals. Still we approximate nothing: $\log p_1(x) - \log p_2(x)$ has no power above
-$x^2$, and three points $\epsilon$ with the right weights average such a function exactly.
+So far a law was a list. The *normal* law $\mathcal{N}(\mu, \sigma^2)$, of mean $\mu$ and variance $\sigma^2$, has the density
+$e^{-(x - \mu)^2 / 2 \sigma^2} / \sqrt{2 \pi \sigma^2}$, and its expectations are integrals. Still we approximate nothing: at
+$x = \mu_1 + \sigma_1 \epsilon$ the difference below has no power above $\epsilon^2$, and three points $\epsilon$ with the
+right weights average that exactly.
 """
 
 @line(r"\mathbb{E}_{\mathcal{N}(0, 1)}\left[\log p_1(x) - \log p_2(x)\right]", let=r"\mathrm{KL}(\mathcal{N}(\mu_1, \sigma_1^2) \,\Vert\, \mathcal{N}(\mu_2, \sigma_2^2))")
@@ -237,7 +239,7 @@ costs its logarithm only; one that is too small costs a square. Again it is dear
 for what is not.
 """
 
-@line("=", r"\log \frac{\sigma_2}{\sigma_1} + \frac{\sigma_1^2 + (\mu_1 - \mu_2)^2}{2 \sigma_2^2} - \frac{1}{2}", by="the expected squares are s^2 and s^2 + (the shift)^2",
+@line("=", r"\log \frac{\sigma_2}{\sigma_1} + \frac{\sigma_1^2 + (\mu_1 - \mu_2)^2}{2 \sigma_2^2} - \frac{1}{2}", by="on average (x - mu_1)^2 is sigma_1^2, and (x - mu_2)^2 is more by (mu_1 - mu_2)^2",
       covers="kl-gaussian-1d")
 def line_closed(mu1, mu2, s1, s2): return log(s2 / s1) + (s1**2 + (mu1 - mu2)**2) / (2 * s2**2) - 1 / 2
 
@@ -264,7 +266,7 @@ standard = Derivation("against the standard normal", independent)
 
 """
 One case returns in [the VAE](vae) and after it: independent coordinates $z_j$, each normal, against the *standard* normal
-law of mean 0 and variance 1. Independent laws multiply, logarithms add, so the KL is a sum over $j$. It is printed here as
+law of mean 0 and variance 1, $\mathcal{N}(0, I)$. Independent laws multiply, logarithms add, so the KL is a sum over $j$. It is printed here as
 the papers have it, with a minus.
 """
 

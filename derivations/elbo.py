@@ -29,9 +29,10 @@ one_x = World("one x, finite z",                                                
 jensen = Derivation("a bound", one_x, where=lambda q: (q > 0).all())                       # q looks wherever p may be
 
 r"""
-The model makes $x$ in two steps: it draws a latent $z$ from the prior, then $x$ from $p(x \mid z)$.
-[To fit it](foundations.likelihood) we would raise $\log p(x)$, the logarithm of the evidence. Let $z$ be 20 numbers with ten
-values each, and the sum in the next line has $10^{20}$ terms.
+The model draws a latent $z$ from the prior, then $x$ from $p(x \mid z)$. [To fit it](foundations.likelihood) we would raise
+$\log p(x)$. Let $z$ be 20 numbers with ten values each, and the sum below has $10^{20}$ terms.
+
+In this world $p(x, z)$ is any list of numbers above 0, as densities are. So $\log p(x)$ may be above 0.
 """
 
 @jensen(r"\log p(x)")
@@ -53,8 +54,8 @@ def times_one(p_xz, q): return log(sum(ratio(p_xz * q, q)))
 def expected(q, p_xz): return log(E(q, ratio(p_xz, q)))
 
 """
-The logarithm is still in the way: the logarithm of an estimate is not right on average. So take it inside, and pay for that
-with the equality: [Jensen](divergences.mean_log). What is left, an expectation of things that we have, is the
+The logarithm is still in the way: taken of an average of draws it comes out too low, on average. So take it inside, and pay
+for that with the equality: [Jensen](divergences.mean_log). What is left, an expectation of things that we have, is the
 *evidence lower bound*, in short the *ELBO*.
 """
 
@@ -78,7 +79,7 @@ def evidence(p_x): return log(p_x)
 
 """
 Here [the circle of the first page](foundations.candidate) is put to work: joint over posterior is $p(x)$,
-[at every $z$ alike](foundations.evidence_at_every_z). Hence its logarithm has the same mean under any $q$ whatever. We
+[the same at every z](foundations.evidence_at_every_z). Hence its logarithm has the same mean under any $q$ whatever. We
 cannot compute this ratio. We can cut it in two.
 """
 
@@ -128,7 +129,7 @@ $\log p(x)$.
 @elbo(r"\log p(x) - \mathbb{E}_{q}\left[\log \frac{p(x, z)}{q(z \mid x)}\right]", let=r"\text{what is lost}")
 def lost(p_x, q, p_xz): return log(p_x) - E(q, log(ratio(p_xz, q)))
 
-@elbo("=", r"\mathrm{KL}(q \,\Vert\, p(z \mid x))", by="the same chain, read from its end", rests_on=split, covers="elbo-gap")
+@elbo("=", r"\mathrm{KL}(q \,\Vert\, p(z \mid x))", by="log p(x) was cut in two parts; the first is taken away", rests_on=split, covers="elbo-gap")
 def gap(q, p_z_x): return KL(q, p_z_x)
 
 @elbo(r"\mathbb{E}_{p(z \mid x)}\left[\log \frac{p(x, z)}{p(z \mid x)}\right]", let=r"\text{the bound, with the posterior for } q")

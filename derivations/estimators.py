@@ -27,7 +27,7 @@ $\mathcal{N}(0, 1)$, and make $x$ of it. First of all: does $x = \mu + \sigma \e
 @reparam(r"\frac{\exp\left(-\frac{\epsilon^2}{2}\right)}{\sqrt{2 \pi}} / \nabla_{\epsilon} \left(\mu + \sigma \epsilon\right)", let=r"p(x)")
 def carried(eps, mu, sigma): return exp(-eps**2 / 2) / sqrt(2 * pi) / D(lambda eps: mu + sigma * eps, eps)
 
-@reparam("=", r"\frac{\exp\left(-\frac{(x - \mu)^2}{2 \sigma^2}\right)}{\sqrt{2 \pi \sigma^2}}", by="the density of N(mu, sigma^2): noise that is stretched thins out", covers="reparam-1d")
+@reparam("=", r"\frac{\exp\left(-\frac{(x - \mu)^2}{2 \sigma^2}\right)}{\sqrt{2 \pi \sigma^2}}", by="a density is divided by the stretch, sigma; with eps = (x - mu) / sigma it is that of N(mu, sigma^2)", covers="reparam-1d")
 def density(x, mu, sigma): return exp(-(x - mu)**2 / (2 * sigma**2)) / sqrt(2 * pi * sigma**2)
 
 r"""
@@ -41,7 +41,7 @@ def made(x): return x
 @reparam("=", r"\mu + \sigma \epsilon", by="first the noise, then what we can turn", covers="reparam-1d")
 def made_of(mu, sigma, eps): return mu + sigma * eps
 
-@reparam("=", r"\operatorname{reparameterise}(\mu, \log \sigma^2, \epsilon)", by="what an encoder puts out: mu and the log-variance")
+@reparam("=", r"\operatorname{reparameterise}(\mu, \log \sigma^2, \epsilon)", by="the function that is called, with the log-variance in")
 def made_called(mu, sigma, eps): return model.reparameterise(mu, log(sigma**2), eps)
 
 # ---- The same in many dimensions -------------------------------------------------------------------------------------
@@ -127,7 +127,7 @@ the sums below are the integrals, exactly.
 @pathwise(r"\nabla_{\mu, \sigma}\, \mathbb{E}_{\mathcal{N}(\mu, \sigma^2)}\left[f(z)\right],\ f(z) = c_0 + c_1 z + c_2 z^2 + c_3 z^3 + c_4 z^4 \text{, by the moments}")
 def true_gradient(c, mu, sigma): return D(lambda mu: mean_f(c, mu, sigma), mu), D(lambda sigma: mean_f(c, mu, sigma), sigma)
 
-@pathwise("=", r"\mathbb{E}_{\mathcal{N}}\left[f^{\prime}(z)\right],\ \mathbb{E}_{\mathcal{N}}\left[f^{\prime}(z)\, \epsilon\right]", by="z = mu + sigma eps: differentiate under the mean", covers="reparam-pathwise-gradient")
+@pathwise("=", r"\mathbb{E}_{\mathcal{N}}\left[f^{\prime}(z)\right],\ \mathbb{E}_{\mathcal{N}}\left[f^{\prime}(z)\, \epsilon\right]", by="z = mu + sigma eps has the slope 1 in mu and eps in sigma: the chain rule, under the mean", covers="reparam-pathwise-gradient")
 def through(p_eps, df, eps): return E(p_eps, df), E(p_eps, df * eps)
 
 """
@@ -141,11 +141,11 @@ def through_called(c, mu, sigma, batch): return grad(lambda a: mean(f(c, model.r
 
 r"""
 There is a second way, and it never differentiates $f$: weigh $f(z)$ by the slope of the draw's own log-probability,
-$\log \mathcal{N}(z; \mu, \sigma^2)$. Its mean is the same gradient. So which of the two?
+$\log \mathcal{N}(z; \mu, \sigma^2)$: its *score*. The mean is the same gradient; why, the next section says. Which of the two?
 """
 
 @pathwise("=", r"\mathbb{E}_{\mathcal{N}}\left[\frac{f(z)\, \epsilon}{\sigma}\right],\ \mathbb{E}_{\mathcal{N}}\left[\frac{f(z) \left(\epsilon^2 - 1\right)}{\sigma}\right]", to=through,
-          by="another estimator, with the same mean: f times the slope of log N(z; mu, sigma^2)")
+          by="f times the slopes of log N(z; mu, sigma^2), in mu and in sigma")
 def by_score(p_eps, f_z, eps, sigma): return E(p_eps, f_z * eps / sigma), E(p_eps, f_z * (eps**2 - 1) / sigma)
 
 r"""
@@ -226,7 +226,7 @@ scores = Derivation("through the chances", logits)
 r"""
 What if $z$ is one of finitely many values? Then it jumps, and no noise moves it smoothly. But its chances move: they
 are a *softmax* of the *logits* $\phi$, that is $e^{\phi}$ divided by the sum of all of them. The slope of
-$\log q_\phi(z)$ is the *score*; multiply it by $f(z)$, as above.
+$\log q_\phi(z)$ is the score; multiply it by $f(z)$, as above.
 """
 
 @scores(r"\nabla_{\phi} \log q_\phi(z) \text{, of a softmax}")
@@ -357,7 +357,7 @@ naive = Derivation("draws from the prior", prior_draws, where=lambda p_x: (p_x >
 
 r"""
 Draws can also find $p(x)$ itself, to judge a model by. It is the mean of $p(x \mid z)$ under the prior. So draw $k$
-latents $z^{(1)}, \ldots, z^{(k)}$ from the prior and take the mean.
+latents from the prior and take the mean.
 """
 
 @naive(r"\mathbb{E}_{p(z^{(1:k)})}\left[\frac{1}{k} \sum_{i=1}^{k} p(x \mid z^{(i)})\right]", let=r"\text{the mean of what is computed}")
@@ -385,7 +385,7 @@ What we want is $\log p(x)$, and the logarithm of a number that is right on aver
 @naive(r"\log p(x)")
 def evidence(p_x): return log(p_x)
 
-@naive(">=", r"\mathbb{E}_{p(z^{(1:k)})}\left[\log \left(\frac{1}{k} \sum_{i=1}^{k} p(x \mid z^{(i)})\right)\right]", by="Jensen; what is lost is the KL to k draws of which one, nobody knows which, came from the posterior",
+@naive(">=", r"\mathbb{E}_{p(z^{(1:k)})}\left[\log \left(\frac{1}{k} \sum_{i=1}^{k} p(x \mid z^{(i)})\right)\right]", by="Jensen: too low on average; what is lost is a KL once more",
        gap=lambda p_k, p_z_xi, p_zi: KL(p_k, p_k * mean(ratio(p_z_xi, p_zi), 2)), covers="naive-mc-log-biased")
 def naive_log(p_k, k, p_x_zi): return E(p_k, log(1 / k * sum(p_x_zi, 2)))
 

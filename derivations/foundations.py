@@ -28,7 +28,7 @@ parts = Derivation("a joint law and its parts", table)
 A *world* is a small table of numbers, drawn at random, in which every sum is finite: a line can be evaluated, not only
 believed. This one counts how often $x$ and $z$ came together.
 
-Divide by the total: shares, none below 0, that sum to 1. Those are a *law*, here one of pairs: a *joint* law.
+Divide by the total: shares, none below 0, that sum to 1. Those are a *law*, or distribution; here one of pairs: a *joint* law.
 """
 
 @parts(r"p(x, z)")
@@ -61,11 +61,11 @@ def bayes(p_x_z, p_z, p_x): return ratio(p_x_z * p_z, p_x[:, None])
 
 """
 Does the posterior, in its turn, say what the model was? No. Give every $x$ a share $c(x)$ as you like, above 0, and leave
-the posterior as it is: the outcome is another joint, with the same posterior. A conditional law does not say how often its
-condition occurs.
+the posterior as it is: their product $p'(x, z)$ is another joint, with the same posterior. A conditional law does not say how
+often its condition occurs.
 """
 
-@parts("=", r"\frac{p'(x, z)}{\sum_z p'(x, z)}", by="p'(x, z) = c(x) p(z | x) is another joint with the same conditional: that does not tell the joint", covers="conditional-vs-joint",
+@parts("=", r"\frac{p'(x, z)}{\sum_z p'(x, z)}", by="p'(x, z) = c(x) p(z | x) is another joint, with the same posterior", covers="conditional-vs-joint",
        where=lambda c: (c > 0).all())
 def another_joint(other): return ratio(other, sum(other, 1)[:, None])
 
@@ -77,7 +77,7 @@ def another_sum(other): return sum(other, 1)
 
 # ---- Sum out what nobody saw -----------------------------------------------------------------------------------------
 """
-What Bayes' rule divides by is called the *evidence*: how likely the model holds the $x$ that we saw, whatever $z$ was.
+What Bayes' rule divides by is called the *evidence*: how likely the model makes the $x$ that we saw, whatever $z$ was.
 Models are judged by it, and trained by it. Here it is a sum over a few $z$. Keep an eye on that sum: where models become
 interesting, nobody can do it.
 """
@@ -133,8 +133,8 @@ all_draws = World("every possible batch of N draws",
 draws = Derivation("draws", all_draws)
 
 r"""
-Often a law can be drawn from but not summed over. Then the average of $N$ draws stands for the expectation. How good is
-that? No luck is needed to find out: this world lists every batch $z_1, \ldots, z_N$ that there is, with its chance $P$, the
+Often a law can be drawn from but not summed over. Then the average of $a(z)$ over $N$ draws stands for its expectation. How
+good is that? No luck is needed to find out: this world lists every batch $z_1, \ldots, z_N$ that there is, with its chance $P$, the
 product of the chances of its draws.
 """
 
@@ -161,7 +161,7 @@ draws.
 @draws(r"\mathbb{E}_{P(z_1, \ldots, z_N)}\left[(\hat a - \mathbb{E}_{q(z)}[a(z)])^2\right]", let=r"\text{its squared error}")
 def squared_error(P, f_hat, q, f): return E(P, (f_hat - E(q, f))**2)
 
-@draws("=", r"\frac{\mathbb{E}_{q(z)}[a(z)^2] - \mathbb{E}_{q(z)}[a(z)]^2}{N}", by="the draws are independent: their variances add up", covers="mc-estimate")
+@draws("=", r"\frac{\mathbb{E}_{q(z)}[a(z)^2] - \mathbb{E}_{q(z)}[a(z)]^2}{N}", by="expand the square; errors of two independent draws have a product of mean 0, so only N squares are left", covers="mc-estimate")
 def variance_over_n(q, f, N): return (E(q, f**2) - E(q, f)**2) / N
 
 # ---- A gradient through a draw ---------------------------------------------------------------------------------------
@@ -214,8 +214,8 @@ data_and_model = World("data by counts, and a model",
 fit = Derivation("maximum likelihood", data_and_model)
 
 r"""
-A model $p_\theta(x)$ has parameters $\theta$ that we may turn. Turn them so that the data $x^{(1)}, x^{(2)}, \ldots$ become
-as likely as can be. Independent chances multiply, so their logarithms add up: the *log-likelihood*. Logarithms are natural
+A model $p_\theta(x)$ has parameters $\theta$ that we may turn. Turn them so that the $N$ points $x^{(i)}$ of the data
+become as likely as can be. Independent chances multiply, so their logarithms add up: the *log-likelihood*. Logarithms are natural
 here, and counted in *nats*; one bit is $\log 2$ of them.
 """
 
@@ -224,8 +224,8 @@ def likelihood(p, x_i): return sum(log(p[x_i]))
 
 r"""
 Collect equal points: $\hat p(x)$ is the share of the data that is $x$. The sum falls in two. The *entropy*
-$\mathrm{H}(\hat p) = -\mathbb{E}_{\hat p}[\log \hat p]$ knows the data alone, and no model changes it. The *KL* knows both:
-it is what the model gets wrong.
+$\mathrm{H}(\hat p) = -\mathbb{E}_{\hat p}[\log \hat p]$ knows the data alone, and no model changes it. The *KL*,
+$\mathbb{E}_{\hat p}[\log \frac{\hat p}{p_\theta}]$, knows both: it is what the model gets wrong.
 """
 
 @fit("=", r"-N (\mathrm{H}(\hat p(x)) + \mathrm{KL}(\hat p(x) \,\Vert\, p_\theta(x)))", by="equal points together; add and take away log of the shares", covers="mle-objective")

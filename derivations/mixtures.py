@@ -48,7 +48,7 @@ mixture = Derivation("mixture", guessed)
 
 r"""
 A *mixture* draws a point in two steps: first a *component* $k$, with chance $\pi_k$, then $x$ from the normal law
-$\mathcal{N}(x; \mu_k, \Sigma_k)$, a heap around $\mu_k$ whose width and tilt are the *covariance* $\Sigma_k$. Nobody
+(or *Gaussian*) $\mathcal{N}(x; \mu_k, \Sigma_k)$, a heap around $\mu_k$ whose width and tilt are the *covariance* $\Sigma_k$. Nobody
 shows us the component: it is the latent, called $z$ before. We want the data to be probable. The points are
 independent, so logarithms add.
 """
@@ -56,7 +56,7 @@ independent, so logarithms add.
 @mixture(r"\sum_n \log \sum_k \pi_k\, \mathcal{N}(x_n; \mu_k, \Sigma_k)", let=r"\mathcal{L}(\pi, \mu, \Sigma)", covers="mog-loglik")
 def likelihood(x, pi_, mu, Sigma): return sum(log(sum(pi_ * N(x, mu, Sigma), 1)))
 
-@mixture("=", r"\sum_n \operatorname{responsibilities}(x_n, \log \pi, \mu, \Sigma)", by="what EM reports, in the log domain")
+@mixture("=", r"\sum_n \operatorname{responsibilities}(x_n, \log \pi, \mu, \Sigma)", by="the function that runs; this is its second result, the first comes below")
 def likelihood_called(x, pi_, mu, Sigma): return sum(gmm.responsibilities(x, log(pi_), mu, Sigma)[1])
 
 """
@@ -81,7 +81,7 @@ $\gamma_{nk}$. It is the posterior, and here, for once, it can be computed: the 
 @mixture(r"\gamma_{nk}", let=r"p(k \mid x_n)")
 def posterior(gamma): return gamma
 
-@mixture("=", r"\operatorname{responsibilities}(x_n, \log \pi, \mu, \Sigma)", by="Bayes' rule as a softmax: the E step")
+@mixture("=", r"\operatorname{responsibilities}(x_n, \log \pi, \mu, \Sigma)", by="Bayes' rule, of logarithms: the first result of the same function")
 def posterior_called(x, pi_, mu, Sigma): return gmm.responsibilities(x, log(pi_), mu, Sigma)[0]
 
 # ---- Where it is flat ------------------------------------------------------------------------------------------------
@@ -157,8 +157,8 @@ then east, then north again. First hold the parameters and move $r$.
 def e_step(gamma): return gamma
 
 r"""
-Now hold $r$ and drop what depends on $r$ alone. What is left takes the components one by one: a point counts for
-component $k$ as $r_{nk}$ of a point. $N_k = \sum_n r_{nk}$ is how many there are, and the *scatter* $S_k$ is the mean
+Now hold $r$ and drop what depends on $r$ alone. What is left, the *surrogate*, takes the components one by one: a
+point counts for component $k$ as $r_{nk}$ of a point. $N_k = \sum_n r_{nk}$ is how many there are, and the *scatter* $S_k$ is the mean
 of $(x_n - \mu_k)(x_n - \mu_k)^{\top}$ over them.
 """
 
@@ -171,8 +171,9 @@ def surrogate_of_scatters(N_k, pi_, Sigma, S): return sum(N_k * (log(pi_) - (log
 some = lambda N_k: (N_k > 0).all()                                                                   # every component has points
 
 """
-The guess was the *E step*. The *M step* is the fit that we would make if we knew the components, with shares of points
-in the place of points.
+The guess was the *E step* (of expectation). The *M step* (of maximisation) is the fit that we would make if we knew the
+components, with shares of points in the place of points. Together they are *EM*. Where each highest point comes from, the
+[slopes](mixtures.slope_mean) tell.
 """
 
 @bound("argmax", r"\frac{N_k}{N}", of=surrogate, over="pi_", where=some, by="the M step: for fixed responsibilities, the best weights", covers="mog-weight-update alg-em-gmm:5")
@@ -446,13 +447,14 @@ def stepped(pi_new, mu_new, Sigma_new, p): return log(pi_new), mu_new, Sigma_new
 @em("=", r"\operatorname{emstep}(x, \log \pi, \mu, \Sigma, \epsilon)", by="both steps at once, in blocks of points")
 def stepped_called(x, pi_, mu, Sigma, eps): new, total = gmm.em_step(x, log(pi_), mu, Sigma, "full", eps); return *new, total
 
-@em("=", r"\operatorname{emstep}(x, \log \pi, \mu, \Sigma, \epsilon, K)", by="a few points at a time: the moments of the blocks add up", to=stepped)
+@em("=", r"\operatorname{emstep}(x, \log \pi, \mu, \Sigma, \epsilon, K)", by="a few points at a time: the sums of the blocks add up", to=stepped)
 def stepped_in_blocks(x, pi_, mu, Sigma, eps, K): new, total = gmm.em_step(x, log(pi_), mu, Sigma, "full", eps, K); return *new, total
 
 """
-Four families of covariances share this step.
+The same for four kinds of covariance: free, one for all components, along the axes, round.
 
-EM could compute the posterior, and fit in closed form. With a neural network inside the model it can do neither. Then
+EM has formulas for the posterior and for the fit. With a *neural network*, a function of very many parameters, inside the
+model there are none. Then
 the bound has to be climbed by its gradient, and that is a mean which we can only sample.
 [How to sample a gradient](estimators) is the next page.
 """

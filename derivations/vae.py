@@ -65,11 +65,11 @@ First the decoder. For each of $M$ pixels it gives a guess $f(z)$ and a variance
          covers="vae-decoder-gaussian vae-encoder-gaussian")
 def gaussian(M, Sigma, x, f): return -(M * log(2 * pi) + logdet(Sigma) + (x - f) @ inv(Sigma) @ (x - f)) / 2
 
-@decoder("=", r"-\sum_j \left(\frac{1}{2}\log(2\pi) + \frac{1}{2}\log\sigma_x^2 + \frac{(x - f(z))^2}{2\sigma_x^2}\right)", by="a diagonal covariance: a sum over pixels",
+@decoder("=", r"-\sum_j \left(\frac{1}{2}\log(2\pi) + \frac{1}{2}\log\sigma_x^2 + \frac{(x - f(z))^2}{2\sigma_x^2}\right)", by="the variances are the diagonal of the covariance, and all else is 0: a sum over pixels",
          covers="vae-gaussian-nll")
 def gaussian_sum(var, x, f): return -sum(1 / 2 * log(2 * pi) + 1 / 2 * log(var) + (x - f)**2 / (2 * var))
 
-@decoder("=", r"\operatorname{gaussianlogprob}(x, f(z), \log \sigma_x^2)", by="the function of every Gaussian decoder and encoder")
+@decoder("=", r"\operatorname{gaussianlogprob}(x, f(z), \log \sigma_x^2)", by="the function that every decoder and encoder with a normal law calls")
 def gaussian_called(x, f, var): return distributions.gaussian_log_prob(x[None], f[None], log(var)[None])[0]
 
 # ---- It is a density -------------------------------------------------------------------------------------------------
@@ -90,7 +90,7 @@ def integral_called(dt, t, k, f1, s2): return sum(dt * t**k * exp(distributions.
 # ---- One variance: least squares -------------------------------------------------------------------------------------
 r"""
 Let all pixels share one variance. What do we ask for, when we ask for a large $\log p(x \mid z)$? Turn the sign, to
-have something to make small: a *loss*.
+have something to make small: a loss.
 """
 
 @decoder(r"\frac{M}{2} \log(2\pi\sigma^2) + \sum_j \frac{(x_j - f(z)_j)^2}{2\sigma^2}", let=r"-\log \mathcal{N}(x; f(z), \sigma^2 I)", covers="vae-decoder-isotropic")
@@ -126,7 +126,7 @@ def squares_gradient(s2, x, f): return D(lambda f: 1 / (2 * s2) * sum((x - f)**2
 @decoder("=", r"\frac{f(z) - x}{\sigma^2}", by="by hand")
 def residual(f, x, s2): return (f - x) / s2
 
-@decoder("=", r"-\nabla_{f(z)} \operatorname{gaussianlogprob}(x, f(z), \log \sigma^2)", by="by autodiff, as in training")
+@decoder("=", r"-\nabla_{f(z)} \operatorname{gaussianlogprob}(x, f(z), \log \sigma^2)", by="by the tape, as in training")
 def residual_called(x, f, s2): return -grad(lambda f: sum(distributions.gaussian_log_prob(x[None], f[None], log(s2))))(f)
 
 # ---- Any covariance, along its axes ----------------------------------------------------------------------------------
@@ -328,7 +328,7 @@ def rate_split(p_d, q, q_z, p_z): return E(p_d, KL(q, q_z)) + KL(q_z, p_z)
 The first of the two is what the code says about the image, in nats; the second says nothing, and can be 0.
 """
 
-@collapse(">=", r"\mathbb{E}_{p_d(x)}\left[\mathrm{KL}(q(z \mid x) \,\Vert\, q(z))\right]", by="the mutual information of x and z: the rate bounds it, where q(z|x) = p(z) both are 0",
+@collapse(">=", r"\mathbb{E}_{p_d(x)}\left[\mathrm{KL}(q(z \mid x) \,\Vert\, q(z))\right]", by="it is called the mutual information of x and z; the rate is never below it",
           tight=dict(q=lambda X, p_z: ones((X, 1)) * p_z), gap=lambda q_z, p_z: KL(q_z, p_z), covers="posterior-collapse")
 def information(p_d, q, q_z): return E(p_d, KL(q, q_z))
 
@@ -448,8 +448,9 @@ def sampled(W, b, s2, K, M):
 
 r"""
 With real networks nobody can compute $\log p(x)$. With this one we can: Bayes' rule gives it at every $z$, once the
-posterior is known. That is the normal law with mean $\mu_{z \mid x}$ and covariance $\Sigma_{z \mid x}$. So the
-evidence can stand beside the bound.
+posterior is known. Complete the square in $z$: it is normal, with covariance
+$\Sigma_{z \mid x} = (I + W^\top W / \sigma^2)^{-1}$ and mean
+$\mu_{z \mid x} = \Sigma_{z \mid x} W^\top (x - b) / \sigma^2$. So the evidence can stand beside the bound.
 """
 
 @drawn(r"-\frac{M \log 2\pi\sigma^2 + \sum_j (x - b - W z)_j^2 / \sigma^2}{2} - \frac{K \log 2\pi + \sum_k z_k^2}{2} + \frac{K \log 2\pi + \log\det\Sigma_{z \mid x} + (z - \mu_{z \mid x}) \Sigma_{z \mid x}^{-1} (z - \mu_{z \mid x})^\top}{2}",
@@ -763,9 +764,9 @@ def terms_called(x_B, eps, A, var, W, b, s2, N, K):
     return mean(reshape(log_p - kl, (N, 6**K)), 1)
 
 r"""
-From these two terms the model makes its loss: over a batch, the mean of the KL, less the mean of $\log p(x \mid z)$. A
-number $\beta$ may set the price of the KL. At $\beta = 1$ the loss is minus the bound; above 1 the code is pressed
-closer to the prior.
+From these two terms the model makes what it raises: over a batch, the mean of $\log p(x \mid z)$, less the mean of the
+KL. A number $\beta$ may set the price of the KL. At $\beta = 1$ this is the bound; above 1 the code is pressed closer to
+the prior.
 """
 
 @train(r"\frac{1}{N} \sum_n \left(-\frac{M \log 2\pi\sigma^2 + \left(\sum_j (x - b - \mu_\phi(x) W^\top)_j^2 + \sum_j (W^2 \sigma_\phi^2)_j\right) / \sigma^2}{2} - \beta \frac{\sum_k \left(\mu_\phi(x)^2 + \sigma_\phi^2 - 1 - \log \sigma_\phi^2\right)}{2}\right)",
@@ -774,12 +775,12 @@ def weighted(N, M, s2, x, b, mu, W, var, beta):
     return 1 / N * sum(-(M * log(2 * pi * s2) + (sum((x - b - mu @ W.T)**2, 1) + sum(W**2 @ var)) / s2) / 2 - beta * sum(mu**2 + var - 1 - log(var), 1) / 2)
 
 """
-This is what a VAE raises; minus this, the loss, is what it lowers. The first term asks that the image can be found
-again from its code. The second asks that the code could have come from the prior: else the decoder would not know the
-codes that are drawn there. The networks go in from outside.
+Minus this is the *loss* that a VAE lowers. The first term asks that the image can be found again from its code. The
+second asks that the code could have come from the prior: else the decoder would not know the codes that are drawn there.
+In the code the networks are arguments.
 """
 
-@train("=", r"\operatorname{elbo}(x_{1:B}, \epsilon, \mathrm{encode}, \mathrm{decode}, \beta)", by="minus it is the loss of the model; as it stands, on linear networks and a batch with the moments of normals", covers="alg-vae-training:1-4 beta-vae-objective")
+@train("=", r"\operatorname{elbo}(x_{1:B}, \epsilon, \mathrm{encode}, \mathrm{decode}, \beta)", by="the model's own function, here on linear networks and noises whose mean is exact", covers="alg-vae-training:1-4 beta-vae-objective")
 def trained(x_B, eps, A, var, W, b, s2, beta):
     return model.elbo(x_B, eps, lambda x: (x @ A.T, log(var) + 0 * x @ A.T), lambda z: (z @ W.T + b, log(s2)), beta)
 
@@ -795,7 +796,7 @@ def step(N, x, W, b, s2, A, var, beta):
             D(lambda W: sum(bound_of(x, W, b, s2, A, var, beta)), W) / N, D(lambda b: sum(bound_of(x, W, b, s2, A, var, beta)), b) / N,
             D(lambda s2: sum(bound_of(x, W, b, s2, A, var, beta)), s2) / N)
 
-@train("=", r"\nabla_{A, \sigma_\phi^2, W, b, \sigma^2} \operatorname{elbo}(x_{1:B}, \epsilon, \mathrm{encode}, \mathrm{decode}, \beta)", by="by autodiff, through the sample: the gradient that a step of training follows", covers="alg-vae-training:5")
+@train("=", r"\nabla_{A, \sigma_\phi^2, W, b, \sigma^2} \operatorname{elbo}(x_{1:B}, \epsilon, \mathrm{encode}, \mathrm{decode}, \beta)", by="by the tape, through the sample: the gradient that a step of training follows", covers="alg-vae-training:5")
 def step_called(x_B, eps, W, b, s2, A, var, beta):
     def elbo(A, var, W, b, s2):
         return model.elbo(x_B, eps, lambda x: (x @ A.T, log(var) + 0 * x @ A.T), lambda z: (z @ W.T + b, log(s2)), beta)

@@ -1,5 +1,5 @@
 """The command line:  scratch train MODEL --data DATA ...;  scratch sample | evaluate | resume | report DIR;
-scratch list;  scratch check [TOPIC ...]
+scratch list;  scratch check [TOPIC ...];  scratch book
 
 Bad input gets one sentence on stderr and exit code 2. Ctrl-C and SIGTERM save a training and exit with 130 and 143.
 """
@@ -120,6 +120,14 @@ def parser():
     _backend(p, default="numpy", more="; formulas are changed on numpy alone")
     p.add_argument("--worlds", default=100, type=int, help="how many a line is compared on (100 unless told otherwise)")
     p.set_defaults(command=check)
+
+    p = commands.add_parser("book", help="write the derivations as pages to read", allow_abbrev=False,
+                            description="Check the derivations, and write them as pages: mathematics beside the code "
+                            "that evaluates it, in a folder that opens from disk. It takes about a minute.")
+    p.add_argument("--out",   default="book", metavar="DIR", help="the folder (%(default)s unless told otherwise)")
+    p.add_argument("--serve", action="store_true", help="then show it at http://127.0.0.1:8000, or where that port is "
+                   "taken at another, until Ctrl-C")
+    p.set_defaults(command=book)
     return top
 
 
@@ -151,7 +159,7 @@ def list_all():
 
 
 def check(names, backend, worlds):
-    os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", os.path.join(tempfile.gettempdir(), "hypothesis"))
+    _store_of_hypothesis()
     from backends import use
     from derivations.engine import line, run
     if worlds < 1:
@@ -160,7 +168,7 @@ def check(names, backend, worlds):
     single = [line.line_of(name) for name in names if "." in name]          # raise for what does not exist
     topics = [name for name in names if "." not in name and line.derivations_of(name)]
     with use(backend):
-        rows, functions = run.run(topics if names else line.topics(), worlds)
+        rows, functions = run.run(topics if names else line.topics(), worlds, _bar)
         rows += [run.of_line(each, worlds, mutants=backend == "numpy") for each in single]
         print(*run.table(rows, by_line=bool(names)), sep="\n")
         for each in single:
@@ -174,6 +182,30 @@ def check(names, backend, worlds):
     for text in wrong:
         print(f"\n{text}", file=sys.stderr)
     return 1 if wrong else 0
+
+
+def book(out, serve):
+    _store_of_hypothesis()
+    from derivations import book
+    wrong = book.build(out, _bar)
+    for text in wrong:
+        print(f"\n{text}", file=sys.stderr)
+    print(os.path.join(out, "index.html"), flush=True)
+    if serve:
+        with contextlib.suppress(KeyboardInterrupt):
+            for address in book.serve(out):
+                print(f"{address}  (Ctrl-C ends it)", flush=True)
+    return 1 if wrong else 0
+
+
+def _store_of_hypothesis():
+    os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", os.path.join(tempfile.gettempdir(), "hypothesis"))
+
+
+def _bar(done, total):
+    """What is done, with a bar on a terminal."""
+    from tqdm import tqdm
+    return tqdm(done, total=total, unit="page", leave=False, disable=None)
 
 
 def train(name, steps, **arguments):

@@ -64,7 +64,8 @@ def test_the_same_worlds_come_again_and_letters_follow_what_was_put():
 def test_what_does_not_follow_from_a_changed_letter_is_not_worked_out_again():
     worked = []
     world  = World("three letters that follow", X=size(2, 3), p=simplex("X"), q=simplex("X"),
-                   a=let("a", lambda p: worked.append("a") or p * 2), b=let("b", lambda a, q: worked.append("b") or a * q),
+                   a=let("a", lambda p: worked.append("a") or p * 2),
+                   b=let("b", lambda a, q: worked.append("b") or a * q),
                    c=let("c", lambda q: worked.append("c") or q * 3))
     s = world.draw(1)[0]
     def asked(t):

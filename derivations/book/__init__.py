@@ -1,10 +1,12 @@
-"""The book: the derivations as pages that people read. `scratch book` writes it; it opens from disk, without a network."""
+"""The book: the derivations as pages that people read. `scratch book` writes it; it opens from disk, without a net."""
+import functools
 import html
+import http.server
 import io
 import json
 from pathlib import Path
 
-from derivations.book import mathml, pages, pictures
+from derivations.book import index, mathml, pages, pictures
 from derivations.book.dice import rolled
 from derivations.engine import line as lines, run
 from scratch.runs.figures import plot
@@ -12,32 +14,32 @@ from scratch.runs.figures import plot
 HERE = Path(__file__).parent
 
 
-def build(out, show=lambda jobs: jobs):
-    """Check all lines, try all changes, draw all pictures, and write the pages into the folder `out`: what is wrong, as
-    sentences. `show` wraps the list of what is to be done, to tell of progress."""
-    out  = Path(out)
+def build(out, show=lambda done, total: done):
+    """Check all lines, try all changes, draw all pictures, and write the pages into the folder `out`; what is wrong, as
+    sentences. What `show(done, total)` makes of the derivations that are done is gone through, to tell of progress.
+    Raises ValueError where the folder holds something else."""
+    out = Path(out)
     if out.exists() and (not out.is_dir() or any(out.iterdir()) and not (out / "math.woff").exists()):
         raise ValueError(f"--out {out}: there is something that is no book; expected a new folder, or one with a book.")
-    jobs = [(topic, i) for topic in lines.topics() for i in range(len(lines.derivations_of(topic)))]
+    every = [d for topic in lines.topics() for d in lines.derivations_of(topic)]
     with run.workers(True) as do:
-        drawn = do(_picture, [(topic, picture.name) for topic in lines.topics() for picture in pictures.of(topic)])
-        found = list(show(zip(jobs, do(_checked, jobs)), len(jobs)))
+        drawn = do(_drawn, [(topic, i) for topic in lines.topics() for i in range(len(pictures.of(topic)))])
+        found = list(show(do(_checked, [(d.topic, lines.derivations_of(d.topic).index(d)) for d in every]), len(every)))
         svgs  = dict(drawn)
-    rows      = [row for _, (rows, _, _) in found for row in rows]
-    functions = run.merged(row for _, (_, functions, _) in found for row in functions)
-    book      = pages.Book(rows, functions, {job: rolls for job, (_, _, rolls) in found})
+    rows      = [row for some, _, _ in found for row in some]
+    functions = run.merged(row for _, some, _ in found for row in some)
+    book      = pages.Book(rows, functions, {d: roll for d, (_, _, roll) in zip(every, found)})
     where, complaints = run.whole(rows, functions)
-    written = {"index.html": book.index(where), "symbols.html": book.symbols(), "functions.html": book.all_functions(),
-               **{f"{topic}.html": book.topic(topic) for topic in book.pages},
-               **{pages.address(name): book.function(name) for name in book.functions}}
-    texts = {name: whole(name, *page) for name, page in written.items()}
+    made  = {"index.html": index.index(book, where), "symbols.html": index.symbols(book),
+             "functions.html": index.functions(book),
+             **{f"{topic}.html": pages.topic(book, topic) for topic in book.pages},
+             **{pages.address(name): index.function(book, name) for name in book.functions}}
+    texts = {name: whole(name, *page) for name, page in made.items()}
     for folder in ("code", "pictures", "learned"):
         (out / folder).mkdir(parents=True, exist_ok=True)
-    for name, text in texts.items():
+    for name, text in {**texts, **svgs}.items():
         (out / name).write_text(text, encoding="utf-8")
-    for name, svg in svgs.items():
-        (out / "pictures" / f"{name}.svg").write_text(svg, encoding="utf-8")
-    for name in ("book.css", "book.js", *(f"learned/{path.name}" for path in (HERE / "learned").glob("*.png"))):
+    for name in ("book.css", "book.js", *(f"learned/{path.name}" for path in pages.LEARNED.glob("*.png"))):
         (out / name).write_bytes((HERE / name).read_bytes())
     (out / "math.woff").write_bytes(font(mathml.characters("".join(texts.values()))))
     return [text for row in (*rows, *functions) for text in row.wrong] + complaints
@@ -45,14 +47,13 @@ def build(out, show=lambda jobs: jobs):
 
 def _checked(job):
     topic, i = job
-    rows, functions = run.of_page((topic, i, lines.WORLDS, True))
-    return rows, functions, rolled(lines.derivations_of(topic)[i])
+    return *run.of_page((topic, i, lines.WORLDS, True)), rolled(lines.derivations_of(topic)[i])
 
 
-def _picture(job):
-    topic, name = job
-    picture = next(p for p in pictures.of(topic) if p.name == name)
-    return f"{topic}-{name}", plot(lambda figure: picture.draw(figure, **picture.numbers()), picture.size)
+def _drawn(job):
+    topic, i = job
+    picture  = pictures.of(topic)[i]
+    return f"pictures/{topic}-{picture.name}.svg", plot(lambda f: picture.draw(f, **picture.numbers()), picture.size)
 
 
 def whole(name, title, body, data):
@@ -62,9 +63,10 @@ def whole(name, title, body, data):
            f'<a href="{root}symbols.html">Symbols</a> <a href="{root}functions.html">Functions</a></nav>'
     data = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/") if data else ""
     return (f'<!doctype html><html lang=en><head><meta charset=utf-8><title>{html.escape(title)}</title>'
-            f'<meta name=viewport content="width=device-width, initial-scale=1"><link rel=stylesheet href="{root}book.css">'
+            '<meta name=viewport content="width=device-width, initial-scale=1">'
+            f'<link rel=stylesheet href="{root}book.css">'
             f'<script defer src="{root}book.js"></script></head><body>{home}<main>{body}</main>'
-            + (f'<script type="application/json" id=data>{data}</script>' if data else "") + "</body></html>\n")
+            + (f'<script type="application/json" id=book-data>{data}</script>' if data else "") + "</body></html>\n")
 
 
 def font(characters):
@@ -84,19 +86,20 @@ def font(characters):
 
 
 def serve(out, port=8000):
-    """Serve the folder on the loopback address, on that port or the next that is free, until Ctrl-C. Yields its address
-    first."""
-    import functools
-    import http.server
-    handler = functools.partial(_Quiet, directory=str(out))
-    for port in range(port, port + 100):
-        try:
-            server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
-            break
-        except OSError:
-            continue
-    else:
-        raise OSError(f"none of the ports {port - 99} to {port} is free.")
-    yield f"http://127.0.0.1:{port}/"
+    """Serve the folder on the loopback address alone, at that port or, where it is taken, at a free one: yields the
+    address, and then serves until it is interrupted."""
+    handler = functools.partial(Quiet, directory=str(out))
+    try:
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
+    except OSError:
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     with server:
+        yield f"http://127.0.0.1:{server.server_port}/"
         server.serve_forever()
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """Serves files, and says nothing of it."""
+
+    def log_message(self, *_):
+        pass

@@ -1,5 +1,5 @@
 // Another world, and the world that refutes a change: both stand in the page as JSON, nothing is computed here.
-const data = document.getElementById("data") ? JSON.parse(document.getElementById("data").textContent) : { worlds: {}, kills: {} };
+const data = JSON.parse((document.getElementById("book-data") || { textContent: "{}" }).textContent);
 document.documentElement.classList.add("scripts");
 
 // ---- another world ---------------------------------------------------------------------------------------------------

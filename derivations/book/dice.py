@@ -11,14 +11,15 @@ UNSAID = "not claimed in this world"
 
 
 def rolled(derivation, n=ROLLS):
-    """{"letters": name -> n texts, "lines": name -> n texts}: in n of the derivation's worlds, the first of them small,
-    where its condition holds."""
+    """{"letters": name -> n texts, "lines": id -> n texts}: in n of the derivation's worlds where its condition holds,
+    the first of them small. Of the lines, those too that its own are compared with."""
     with quiet():
         pool  = [s for s in derivation.world.draw(WORLDS) if all(line.applies(s) for line in derivation.lines[:1])]
         first = min((s for s in pool if not s.corner), key=_size, default=pool[0])
         pool  = [first, *(s for s in pool if s is not first)][:n]
+        every = {line.id: line for own in derivation.lines for line in (own, own.to) if line}
         return {"letters": {name: [letter(s, name) for s in pool] for name in asked(derivation.lines)},
-                "lines":   {line.name: [value(s, line) for s in pool] for line in derivation.lines}}
+                "lines":   {id: [value(s, line) for s in pool] for id, line in every.items()}}
 
 
 def asked(lines):

@@ -67,8 +67,8 @@ def _whole(nodes):
 
 # ---- letters ---------------------------------------------------------------------------------------------------------
 def marked(latex, letters):
-    """The LaTeX with every letter in a group of its own, coloured with its name: q(z | x) where the world has it so, and
-    also q where no other letter begins like it."""
+    """The LaTeX with every letter in a group of its own, coloured with its name: q(z | x) where the world has it so,
+    and also q where no other letter begins like it."""
     heads = [text.partition("(")[0].strip() for text in letters.values()]
     known = {name: _spots(text) for name, text in letters.items()}
     short = {name: _spots(head) for name, head in zip(letters, heads) if head and heads.count(head) == 1}
@@ -176,5 +176,6 @@ def _function(node):
 
 
 def characters(page):
-    """All characters that stand in formulas: those that the font has to have."""
-    return set("".join(re.findall(r">([^<>]+)<", "".join(re.findall(r"<math.*?</math>", page, re.S)))))
+    """All characters that stand in formulas, and those that are drawn for them: what the font has to have."""
+    formulas = "".join(re.findall(r"<math.*?</math>", page, re.S))
+    return set("√()[]{}|‖⌊⌋∑∏∫").union(*re.findall(r">([^<>]+)<", formulas))

@@ -1,4 +1,4 @@
-"""The road: one bound, four models, and what stands beside it. The order of the pages, and of each the sections to read first."""
+"""The road: one bound, four models, and what stands beside it; of every page the sections to read first."""
 from typing import NamedTuple
 
 
@@ -11,13 +11,15 @@ class Stop(NamedTuple):
 #    the spine: the same bound, again and again
 SPINE = {
     "foundations":  Stop("Laws, worlds and draws: all that a formula here is made of.",
-                         ["A joint law and its parts", "Bayes' rule", "Sum out what nobody saw", "Draws instead of the law",
-                          "Maximum likelihood"]),
+                         ["A joint law and its parts", "Bayes' rule", "Sum out what nobody saw",
+                          "Draws instead of the law", "Maximum likelihood"]),
     "divergences":  Stop("Jensen's inequality, and the KL: a distance that is never negative.",
                          ["First a tool: Jensen's inequality", "KL, and why it is never negative",
-                          "Piece by piece: the chain rule", "Two normal laws on the line", "Against the standard normal law"]),
+                          "Piece by piece: the chain rule", "Two normal laws on the line",
+                          "Against the standard normal law"]),
     "elbo":         Stop("The bound on what we cannot compute, and what it costs.",
-                         ["A bound", "What it costs", "When it costs nothing", "The best q", "Over the data, as a loss"]),
+                         ["A bound", "What it costs", "When it costs nothing", "The best q",
+                          "Over the data, as a loss"]),
     "mixtures":     Stop("The same bound, climbed one coordinate after the other: EM.",
                          ["What is to be made large", "The bound, climbed by turns",
                           "One step never lowers the likelihood", "Components that are alike stay alike",
@@ -26,8 +28,8 @@ SPINE = {
                          ["Noise, moved and stretched", "The gradient goes through the noise",
                           "The gradient goes through the chances", "Draws from the prior", "Draws from q, weighted"]),
     "vae":          Stop("The same bound, climbed by gradient, with two networks.",
-                         ["What a decoder says of x", "One variance: least squares", "What a code costs, and what it says",
-                          "A linear decoder", "The bound that trains"]),
+                         ["What a decoder says of x", "One variance: least squares",
+                          "What a code costs, and what it says", "A linear decoder", "The bound that trains"]),
     "hierarchical": Stop("The same bound, twice: a code of the code.",
                          ["Two levels, one bound", "T levels"]),
     "diffusion":    Stop("The same bound, T times, with a q that learns nothing.",

@@ -1,7 +1,7 @@
 """What a topic's file says besides its lines: the question in its docstring, its headings, and the prose between lines.
 
-    # ---- what it costs ----------            a heading; a derivation that starts without one has its own name
-    \"\"\"Jensen gave us a bound ...\"\"\"          prose before a line: $q$ is a formula, *bound* a term, [elbo.bound] a line
+    # ---- what it costs ----------          a heading; a derivation that starts without one has its own name
+    \"\"\"Jensen gave us a bound\"\"\"            prose before a line: $q$ a formula, *bound* a term, [elbo.bound] a line
 """
 import ast
 import dataclasses
@@ -17,8 +17,8 @@ WORDS = 60                  # most words between two lines
 LINES = 12                  # most lines under a heading
 
 HEADING = re.compile(r"# -{3,} (.+?) -{3,}\s*$")
-MARKUP  = re.compile(r"\$(?P<math>[^$]+)\$|`(?P<code>[^`]+)`|\*(?P<term>[^*]+)\*|\[(?P<words>[^]]+)\]\((?P<to>[\w.]+)\)|"
-                     r"\[(?P<line>[a-z]+\.\w+)\]")
+MARKUP  = re.compile(r"\[(?P<words>[^]]+)\]\((?P<to>[\w.]+)\)|\[(?P<line>[a-z]+\.\w+)\]|"
+                     r"\$(?P<math>[^$]+)\$|`(?P<code>[^`]+)`|\*(?P<term>[^*]+)\*")
 
 
 @dataclasses.dataclass
@@ -30,7 +30,7 @@ class Section:
 
     @property
     def anchor(self):
-        return re.sub(r"\W+", "-", self.title.lower()).strip("-")
+        return "s-" + re.sub(r"\W+", "-", self.title.lower()).strip("-")
 
 
 @dataclasses.dataclass
@@ -83,15 +83,15 @@ def as_html(prose, letters=(), link=lambda name: f"{name}.html"):
         if m["term"]:
             return f"<dfn>{html.escape(m['term'])}</dfn>"
         name = m["to"] or m["line"]
-        return f'<a href="{link(name)}">{html.escape(m["words"] or name)}</a>'
+        return f'<a href="{link(name)}">{sentence(m["words"] or name)}</a>'
 
-    def paragraph(text):
+    def sentence(text):
         out, at = [], 0
         for m in MARKUP.finditer(text):
             out += [html.escape(text[at:m.start()], quote=False), marked(m)]
             at = m.end()
         return "".join([*out, html.escape(text[at:], quote=False)])
-    return "".join(f"<p>{paragraph(' '.join(part.split()))}</p>" for part in re.split(r"\n\s*\n", prose) if part.strip())
+    return "".join(f"<p>{sentence(' '.join(part.split()))}</p>" for part in re.split(r"\n\s*\n", prose) if part.strip())
 
 
 def targets(prose):

@@ -65,7 +65,8 @@ def told_of(verdicts):
     verdicts = mutate.judged(verdicts)
     kills    = [Kill(v.change, mutate.sign(v.node), v.line.id, lines.letters(v.line, v.world),
                      [f"{side} {lines.numbers(value)}" for side, value in
-                      zip(v.outcome.sides, (v.outcome.before, v.outcome.ours))]) for v in verdicts if v.status == mutate.KILLED]
+                      zip(v.outcome.sides, (v.outcome.before, v.outcome.ours))])
+                for v in verdicts if v.status == mutate.KILLED]
     return {v.change: v.status for v in verdicts}, kills
 
 
@@ -94,12 +95,13 @@ def of_functions(page):
             for t in mutate.reached(page)]
 
 
-def run(topics, n=lines.WORLDS):
-    """Check the topics: (rows of lines, rows of functions and letters). Mutants are tried on NumPy alone."""
+def run(topics, n=lines.WORLDS, show=lambda done, total: done):
+    """Check the topics: (rows of lines, rows of functions and letters). Mutants are tried on NumPy alone. What
+    `show(done, total)` makes of the derivations that are done is gone through, to tell of progress."""
     mutants = backend().name == "numpy"
     jobs    = [(topic, i, n, mutants) for topic in topics for i in range(len(lines.derivations_of(topic)))]
     with workers(mutants) as do:
-        pages = list(do(of_page, jobs))
+        pages = list(show(do(of_page, jobs), len(jobs)))
     return [row for rows, _ in pages for row in rows], merged(row for _, functions in pages for row in functions)
 
 

@@ -104,8 +104,9 @@ def simplex(*dims):
                     moved[(*row, j)] -= h
                     yield moved
 
-    return Kind("probabilities", dims, 0, 6, make=normalised, moves=moves, other=lambda v: normalised(np.roll(v, 1, -1)**2 + v / 3),
-                inside=lambda v: (v >= 0).all() and (abs(v.sum(-1) - 1) < 1e-9).all())
+    return Kind("probabilities", dims, 0, 6, make=normalised, moves=moves,
+                inside=lambda v: (v >= 0).all() and (abs(v.sum(-1) - 1) < 1e-9).all(),
+                other=lambda v: normalised(np.roll(v, 1, -1)**2 + v / 3))
 
 
 def unit(*dims, closed=False):
@@ -113,8 +114,8 @@ def unit(*dims, closed=False):
     edge = 0 if closed else 1
     def inside(v):
         return ((v >= 0) & (v <= 1)).all() if closed else ((v > 0) & (v < 1)).all()
-    return Kind("between 0 and 1", dims, edge, 64 - edge, generic=lambda k: 0 < k < 64, make=lambda k: k / 64, inside=inside,
-                moves=lambda v: _coordinates(v, inside), other=lambda v: (1 + 2 * v * v) / 4)
+    return Kind("between 0 and 1", dims, edge, 64 - edge, generic=lambda k: 0 < k < 64, make=lambda k: k / 64,
+                inside=inside, moves=lambda v: _coordinates(v, inside), other=lambda v: (1 + 2 * v * v) / 4)
 
 
 def real(*dims):

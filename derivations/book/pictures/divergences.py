@@ -122,7 +122,7 @@ def draw_carried(figure, x, p, q, plan, f, cost, **_):
 
 PICTURES = [
     Picture("apart", "How far apart are two laws?",
-            "Two equal laws move apart, and three measures watch. KL is infinite as soon as the blue law is where "
+            "Two laws of one shape move apart, and three measures of this page watch. KL is infinite as soon as the blue law is where "
             "the orange one is not. JS stops at log 2 = {limit:.3f} nats after {full} steps: then no point is "
             "shared, and nothing changes any more. W₁ is the way itself, however far.",
             apart, draw_apart, size=(5.2, 3)),

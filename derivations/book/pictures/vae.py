@@ -121,8 +121,8 @@ def draw_unused(figure, lam, rates, noise, used, **_):
 
 PICTURES = [
     Picture("plane", "A code for every image",
-            "{count} handwritten digits on the plane of their codes, by a linear VAE with two of them, which can be "
-            "solved (grey: the mean of each posterior). Ten are shown with their ellipse, where the code is with "
+            "{count} handwritten digits on the plane of their codes, by the linear decoder of this page, which can "
+            "be solved (grey: the mean of each posterior). Ten are shown with their ellipse, where the code is with "
             "probability {inside:.2f}: an image tells its code only up to {wide:.2f} and {high:.2f}, the standard "
             "deviations of the posterior.",
             plane, draw_plane, size=(5.2, 4)),

@@ -1,0 +1,123 @@
+"""The pages that lead to others: the road with its figures and map, all symbols, all functions, and each of them."""
+import html
+import re
+
+from derivations.book import code, mathml, pages, pictures
+from derivations.book.pages import address, noticed, short, what
+from derivations.book.road import BESIDE, ROAD, SPINE
+from derivations.engine import line as lines
+from derivations.engine.latex import plain
+from derivations.slips import SLIPS
+
+TITLE = "Deep generative models that can be believed"
+DOTS  = 62                  # on a row of the map
+escape = html.escape
+
+
+def index(book, where):
+    """The road. `where`: statement of the sources -> how it is covered."""
+    wrong = [row for row in (*book.rows.values(), *book.functions.values()) if row.wrong]
+    dead  = sum(row.count("killed") for row in (*book.rows.values(), *book.functions.values()))
+    kinds = {kind: sum(how == kind for how in where.values()) for kind in ("covered", "law", "family", "reason")}
+    also  = [f"{kinds[kind]} {words}" for kind, words in (("law", "in tests"), ("family", "come with their models"),
+                                                         ("reason", "are left out for a reason")) if kinds[kind]]
+    new   = [topic for topic in book.pages if topic not in ROAD]
+    body  = f"""<h1>{TITLE}</h1>
+<p class=question>How do you know that a formula is right? Here every one is a line of a derivation, every line has been
+evaluated in a hundred small worlds, and every line has been spoilt on purpose, to see that its check goes red.</p>
+<ul class=figures>
+<li><b>{len(book.rows)}</b> lines, {f"with {len(wrong)} complaints" if wrong else "all of them hold"}</li>
+<li><b>{dead:,}</b> changes of lines, and of the code that they run, noticed</li>
+<li><b>{kinds["covered"]}</b> of {len(where)} statements of five sources stand in lines; {", ".join(also)}</li>
+<li><b>{len(SLIPS)}</b> <a href="slips.html#s-all">slips</a> found in print</li></ul>
+<h2>How to read it</h2>
+<p class=prose>On the left stands the mathematics, on the right the code that evaluates it and its value in a small
+world, below both what the machine says of them. <span class=script>A button draws another world: every number changes,
+and every line still holds. Tap a sign in the code, and see the world that refutes the change.</span> You need calculus,
+and to know what a probability is.</p>
+<h2>The road: one bound, four models</h2>{stops(book, SPINE)}
+<h2>Beside it</h2>{stops(book, BESIDE)}
+{"<h2>Not on the road yet</h2>" + stops(book, dict.fromkeys(new)) if new else ""}
+<h2>The map</h2>
+<p>A dot is a line, a row a topic, a ring a formula as printed; a thread leads to a line that another rests on.</p>
+{atlas(book)}
+<p class=sources><a href="symbols.html">All symbols</a> ·
+<a href="functions.html">All {len(book.functions)} functions that lines run</a></p>"""
+    return TITLE, body, {}
+
+
+def stops(book, part):
+    """Pages as cards, in their order."""
+    cards = []
+    for topic, stop in part.items():
+        image = f'<img src="pictures/{topic}-{pictures.of(topic)[0].name}.svg" alt="" loading=lazy>' \
+            if pictures.of(topic) else "<span></span>"
+        cards.append(f'<li><a href="{topic}.html">{image}<div><b>{escape(book.pages[topic].title)}</b>'
+                     f"<p>{escape(stop.brings) if stop else ''}</p><small>{len(book.lines(topic))} lines</small></div>"
+                     "</a></li>")
+    return f'<ol class=road>{"".join(cards)}</ol>'
+
+
+def atlas(book):
+    """All lines as dots, a row for each topic; threads to what they rest on."""
+    at, marks, threads, rows = {}, [], [], 0
+    for topic in book.pages:
+        marks.append(f'<text x="0" y="{rows * 11 + 8:.1f}">{topic}</text>')
+        for i, each in enumerate(book.lines(topic)):
+            at[each] = 108 + i % DOTS * 9, (rows + i // DOTS) * 11 + 5
+        rows += -(-len(book.lines(topic)) // DOTS) + 0.6
+    for each, (x, y) in at.items():
+        kind = "wrong" if book.rows[each.id].wrong else "slip" if each.relation == "!=" else "right"
+        marks.append(f'<a href="{book.link(each.id)}" aria-label="{each.id}"><circle class={kind} cx="{x}" '
+                     f'cy="{y:.1f}" r="3"><title>{each.id}</title></circle></a>')
+        if each.rests_on:
+            u, v = at[each.rests_on]
+            threads.append(f'<path d="M{x} {y:.1f} Q{(x + u) / 2:.0f} {(y + v) / 2 - 12:.1f} {u} {v:.1f}"/>')
+    return (f'<svg class=map viewBox="0 0 {108 + DOTS * 9} {rows * 11:.0f}" role=group aria-label="All lines">'
+            f'{"".join(threads + marks)}</svg>')
+
+
+def symbols(book):
+    """Every letter of every world: how it is written, its name in the code, what it is, and where it occurs."""
+    table = {}
+    for topic in book.pages:
+        for d in lines.derivations_of(topic):
+            for name, letter in d.world.letters.items():
+                if not letter.is_size:
+                    table.setdefault((letter.latex, name), {}).setdefault(what(letter), {})[topic] = None
+    rows = [f"<tr><td>{mathml.inline(latex)}<td><code>{name}</code><td>{about}<td>"
+            + ", ".join(f'<a href="{topic}.html">{topic}</a>' for topic in topics)
+            for (latex, name), meanings in sorted(table.items(), key=lambda item: alphabetical(*item[0]))
+            for about, topics in meanings.items()]
+    body = (f"<h1>Symbols</h1><p class=question>{len(table)} letters: as they are written, as the code calls them, and "
+            "what they are, drawn or made of others.</p><div class=scroll><table><thead><tr><th>symbol<th>in the code"
+            f"<th>what it is<th>where</thead><tbody>{''.join(rows)}</tbody></table></div>")
+    return "Symbols", body, {}
+
+
+def alphabetical(latex, name):
+    """Where a symbol stands in the list: by its letters, marks aside."""
+    letters = re.sub(r"[^A-Za-z0-9]", "", re.sub(r"_(?:bar|hat|tilde)\b", "", plain(latex)))
+    return letters.lower(), letters, name
+
+
+def functions(book):
+    """The functions of `scratch` that lines run, and how well the lines hold them."""
+    rows = [f'<tr><td><a href="{address(name)}"><code>{escape(name)}</code></a><td>{noticed(row)}'
+            f"<td>{len(set(row.lines))}" for name, row in sorted(book.functions.items())]
+    body = ("<h1>Functions</h1><p class=question>The code that the models train with. Every change of it was tried on "
+            "every line that runs it: does one of them notice?</p><div class=scroll><table><thead><tr><th>function"
+            f"<th>changes<th>lines</thead><tbody>{''.join(rows)}</tbody></table></div>")
+    return "Functions", body, {}
+
+
+def function(book, name):
+    """A function of `scratch`: its text, and the lines that pin it."""
+    row, (path, node) = book.functions[name], pages.found(name)
+    pinned = "".join(f'<li><a href="../{book.link(id)}">{id}</a></li>' for id in dict.fromkeys(row.lines))
+    body = (f"<h1>{escape(short(name))}</h1><p class=sources>{escape(name.partition(' ')[0])}</p><p>{noticed(row)}. "
+            "<span class=script>Tap a sign to see how.</span></p>"
+            '<article class="line alone" id=text><div class=code><pre><code>'
+            f"{code.of_node(path, node, row.kills)}</code></pre></div></article><h2>Lines that run it</h2>"
+            f"<ul>{pinned}</ul>")
+    return short(name), body, dict(kills=pages.refuted({"text": row.kills}), worlds={})
