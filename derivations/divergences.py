@@ -51,7 +51,7 @@ $\frac{p(x)}{q(x)}$. In the long run a share $p(x)$ of the draws are $x$; so the
 below. (Evidence is meant as in court, here.)
 """
 
-@kl(r"\log \prod_x \left(\frac{p(x)}{q(x)}\right)^{p(x)}", let=r"\text{the evidence for } p \text{, were it true, a draw}")
+@kl(r"\log \prod_x \left(\frac{p(x)}{q(x)}\right)^{p(x)}", let=r"\text{the evidence for } p \text{, were it true, per draw}")
 def evidence(p, q): return log(prod(ratio(p, q)**p))
 
 @kl("=", r"\mathbb{E}_{p(x)}\left[\log \frac{p(x)}{q(x)}\right]", by="the logarithm of a product; 0 log 0 is 0", covers="kl-definition")
@@ -224,10 +224,10 @@ on_the_line = World("two normal laws on the line",
 line = Derivation("normal laws on the line", on_the_line)
 
 r"""
-So far a law was a list. The *normal* law $\mathcal{N}(\mu, \sigma^2)$, of mean $\mu$ and variance $\sigma^2$, has the density
-$e^{-(x - \mu)^2 / 2 \sigma^2} / \sqrt{2 \pi \sigma^2}$, and its expectations are integrals. Still we approximate nothing: at
-$x = \mu_1 + \sigma_1 \epsilon$ the difference below has no power above $\epsilon^2$, and three points $\epsilon$ with the
-right weights average that exactly.
+So far a law was a list. The *normal* law $\mathcal{N}(\mu, \sigma^2)$, of mean $\mu$ and variance $\sigma^2$, has the
+density $e^{-(x - \mu)^2 / 2 \sigma^2} / \sqrt{2 \pi \sigma^2}$, and its expectations are integrals. Still we approximate
+nothing: at $x = \mu_1 + \sigma_1 \epsilon$ the difference below has no power above $\epsilon^2$, and three points $\epsilon$
+with the right weights average that exactly.
 """
 
 @line(r"\mathbb{E}_{\mathcal{N}(0, 1)}\left[\log p_1(x) - \log p_2(x)\right]", let=r"\mathrm{KL}(\mathcal{N}(\mu_1, \sigma_1^2) \,\Vert\, \mathcal{N}(\mu_2, \sigma_2^2))")
@@ -264,10 +264,10 @@ independent = World("independent normals against the standard one",
 
 standard = Derivation("against the standard normal", independent)
 
-"""
+r"""
 One case returns in [the VAE](vae) and after it: independent coordinates $z_j$, each normal, against the *standard* normal
-law of mean 0 and variance 1, $\mathcal{N}(0, I)$. Independent laws multiply, logarithms add, so the KL is a sum over $j$. It is printed here as
-the papers have it, with a minus.
+law of mean 0 and variance 1, $\mathcal{N}(0, I)$. Independent laws multiply, logarithms add, so the KL is a sum over $j$. It
+is printed here as the papers have it, with a minus.
 """
 
 @standard(r"-\sum_j \mathbb{E}_{\mathcal{N}(0, 1)}\left[\log q(z_j) - \log p(z_j)\right]", let=r"-\mathrm{KL}(\mathcal{N}(\mu, \operatorname{diag} \sigma^2) \,\Vert\, \mathcal{N}(0, I))")

@@ -141,7 +141,8 @@ def through_called(c, mu, sigma, batch): return grad(lambda a: mean(f(c, model.r
 
 r"""
 There is a second way, and it never differentiates $f$: weigh $f(z)$ by the slope of the draw's own log-probability,
-$\log \mathcal{N}(z; \mu, \sigma^2)$: its *score*. The mean is the same gradient; why, the next section says. Which of the two?
+$\log \mathcal{N}(z; \mu, \sigma^2)$: its *score*. The mean is the same gradient; why, the next section says. Which of
+the two?
 """
 
 @pathwise("=", r"\mathbb{E}_{\mathcal{N}}\left[\frac{f(z)\, \epsilon}{\sigma}\right],\ \mathbb{E}_{\mathcal{N}}\left[\frac{f(z) \left(\epsilon^2 - 1\right)}{\sigma}\right]", to=through,

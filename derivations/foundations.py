@@ -28,7 +28,8 @@ parts = Derivation("a joint law and its parts", table)
 A *world* is a small table of numbers, drawn at random, in which every sum is finite: a line can be evaluated, not only
 believed. This one counts how often $x$ and $z$ came together.
 
-Divide by the total: shares, none below 0, that sum to 1. Those are a *law*, or distribution; here one of pairs: a *joint* law.
+Divide by the total: shares, none below 0, that sum to 1. Those are a *law*, or distribution; here one of pairs: a *joint*
+law.
 """
 
 @parts(r"p(x, z)")
@@ -61,8 +62,8 @@ def bayes(p_x_z, p_z, p_x): return ratio(p_x_z * p_z, p_x[:, None])
 
 """
 Does the posterior, in its turn, say what the model was? No. Give every $x$ a share $c(x)$ as you like, above 0, and leave
-the posterior as it is: their product $p'(x, z)$ is another joint, with the same posterior. A conditional law does not say how
-often its condition occurs.
+the posterior as it is: their product $p'(x, z)$ is another joint, with the same posterior. A conditional law does not say
+how often its condition occurs.
 """
 
 @parts("=", r"\frac{p'(x, z)}{\sum_z p'(x, z)}", by="p'(x, z) = c(x) p(z | x) is another joint, with the same posterior", covers="conditional-vs-joint",
@@ -134,8 +135,8 @@ draws = Derivation("draws", all_draws)
 
 r"""
 Often a law can be drawn from but not summed over. Then the average of $a(z)$ over $N$ draws stands for its expectation. How
-good is that? No luck is needed to find out: this world lists every batch $z_1, \ldots, z_N$ that there is, with its chance $P$, the
-product of the chances of its draws.
+good is that? No luck is needed to find out: this world lists every batch $z_1, \ldots, z_N$ that there is, with its chance
+$P$, the product of the chances of its draws.
 """
 
 @draws(r"\sum_z q(z)\, a(z)")
@@ -158,7 +159,7 @@ It falls like $\frac{1}{N}$, so the error itself falls only like $\frac{1}{\sqrt
 draws.
 """
 
-@draws(r"\mathbb{E}_{P(z_1, \ldots, z_N)}\left[(\hat a - \mathbb{E}_{q(z)}[a(z)])^2\right]", let=r"\text{its squared error}")
+@draws(r"\mathbb{E}_{P(z_1, \ldots, z_N)}\left[(\hat a - \mathbb{E}_{q(z)}[a(z)])^2\right]", let=r"\text{its mean squared error}")
 def squared_error(P, f_hat, q, f): return E(P, (f_hat - E(q, f))**2)
 
 @draws("=", r"\frac{\mathbb{E}_{q(z)}[a(z)^2] - \mathbb{E}_{q(z)}[a(z)]^2}{N}", by="expand the square; errors of two independent draws have a product of mean 0, so only N squares are left", covers="mc-estimate")
@@ -214,8 +215,8 @@ data_and_model = World("data by counts, and a model",
 fit = Derivation("maximum likelihood", data_and_model)
 
 r"""
-A model $p_\theta(x)$ has parameters $\theta$ that we may turn. Turn them so that the $N$ points $x^{(i)}$ of the data
-become as likely as can be. Independent chances multiply, so their logarithms add up: the *log-likelihood*. Logarithms are natural
+A model $p_\theta(x)$ has parameters $\theta$ that we may turn. Turn them so that the $N$ points $x^{(i)}$ of the data become
+as likely as can be. Independent chances multiply, so their logarithms add up: the *log-likelihood*. Logarithms are natural
 here, and counted in *nats*; one bit is $\log 2$ of them.
 """
 

@@ -47,9 +47,9 @@ guessed = World("points, a mixture and its posterior", base=points,
 mixture = Derivation("mixture", guessed)
 
 r"""
-A *mixture* draws a point in two steps: first a *component* $k$, with chance $\pi_k$, then $x$ from the normal law
-(or *Gaussian*) $\mathcal{N}(x; \mu_k, \Sigma_k)$, a heap around $\mu_k$ whose width and tilt are the *covariance* $\Sigma_k$. Nobody
-shows us the component: it is the latent, called $z$ before. We want the data to be probable. The points are
+A *mixture* draws a point in two steps: first a *component* $k$, with chance $\pi_k$, then $x$ from a normal law (or
+*Gaussian*) $\mathcal{N}(x; \mu_k, \Sigma_k)$, a heap around $\mu_k$ whose width and tilt are the *covariance*
+$\Sigma_k$. Nobody shows us the component: it is the latent, called $z$ before. We want probable data. Points are
 independent, so logarithms add.
 """
 
@@ -157,9 +157,9 @@ then east, then north again. First hold the parameters and move $r$.
 def e_step(gamma): return gamma
 
 r"""
-Now hold $r$ and drop what depends on $r$ alone. What is left, the *surrogate*, takes the components one by one: a
-point counts for component $k$ as $r_{nk}$ of a point. $N_k = \sum_n r_{nk}$ is how many there are, and the *scatter* $S_k$ is the mean
-of $(x_n - \mu_k)(x_n - \mu_k)^{\top}$ over them.
+Now hold $r$ and drop what depends on $r$ alone. What is left, the *surrogate*, takes the components one by one: a point
+counts for component $k$ as $r_{nk}$ of a point. $N_k = \sum_n r_{nk}$ is how many there are, and the *scatter* $S_k$ is
+the mean of $(x_n - \mu_k)(x_n - \mu_k)^{\top}$ over them.
 """
 
 @bound(r"\sum_n \mathbb{E}_{r_{nk}}\left[\log \pi_k\, \mathcal{N}(x_n; \mu_k, \Sigma_k)\right]", let=r"\mathcal{Q}(\pi, \mu, \Sigma)")
@@ -172,8 +172,8 @@ some = lambda N_k: (N_k > 0).all()                                              
 
 """
 The guess was the *E step* (of expectation). The *M step* (of maximisation) is the fit that we would make if we knew the
-components, with shares of points in the place of points. Together they are *EM*. Where each highest point comes from, the
-[slopes](mixtures.slope_mean) tell.
+components, with shares of points in the place of points. Together they are *EM*. Where each highest point comes from,
+the [slopes](mixtures.slope_mean) tell.
 """
 
 @bound("argmax", r"\frac{N_k}{N}", of=surrogate, over="pi_", where=some, by="the M step: for fixed responsibilities, the best weights", covers="mog-weight-update alg-em-gmm:5")
@@ -436,9 +436,11 @@ def alike_weights(pi_, gamma): return broadcast_to(pi_, gamma.shape)
 
 # ---- The step that runs ----------------------------------------------------------------------------------------------
 """
-All of it is one function, called again and again until the likelihood gains almost nothing. Parameters go in; new
-parameters come out, and the likelihood of those that went in. It takes a block of points at a time, so that large data
-need little memory.
+All of it is one function, called until the likelihood gains almost nothing: parameters in, better ones out.
+
+EM has formulas for the posterior and the fit. With a *neural network* in the model, a function of very many parameters,
+there are none. Then one climbs the bound by its gradient, a mean that we only
+[sample](estimators): the next page.
 """
 
 @em(r"\left(\log \pi_k^{\prime},\ \mu_k^{\prime},\ \Sigma_k^{\prime},\ \sum_n \log p(x_n)\right)")
@@ -450,13 +452,9 @@ def stepped_called(x, pi_, mu, Sigma, eps): new, total = gmm.em_step(x, log(pi_)
 @em("=", r"\operatorname{emstep}(x, \log \pi, \mu, \Sigma, \epsilon, K)", by="a few points at a time: the sums of the blocks add up", to=stepped)
 def stepped_in_blocks(x, pi_, mu, Sigma, eps, K): new, total = gmm.em_step(x, log(pi_), mu, Sigma, "full", eps, K); return *new, total
 
+# ---- The same for four kinds of covariance ---------------------------------------------------------------------------
 """
-The same for four kinds of covariance: free, one for all components, along the axes, round.
-
-EM has formulas for the posterior and for the fit. With a *neural network*, a function of very many parameters, inside the
-model there are none. Then
-the bound has to be climbed by its gradient, and that is a mean which we can only sample.
-[How to sample a gradient](estimators) is the next page.
+Free, shared, along the axes, round: a step is the same but for the line that fits the covariance.
 """
 
 @em(r"\operatorname{maximise}(x, \gamma, \mu, \epsilon) \text{ of the four families}")

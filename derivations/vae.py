@@ -765,8 +765,8 @@ def terms_called(x_B, eps, A, var, W, b, s2, N, K):
 
 r"""
 From these two terms the model makes what it raises: over a batch, the mean of $\log p(x \mid z)$, less the mean of the
-KL. A number $\beta$ may set the price of the KL. At $\beta = 1$ this is the bound; above 1 the code is pressed closer to
-the prior.
+KL. A number $\beta$ may set the price of the KL. At $\beta = 1$ this is the bound; above 1 the code is pressed closer
+to the prior.
 """
 
 @train(r"\frac{1}{N} \sum_n \left(-\frac{M \log 2\pi\sigma^2 + \left(\sum_j (x - b - \mu_\phi(x) W^\top)_j^2 + \sum_j (W^2 \sigma_\phi^2)_j\right) / \sigma^2}{2} - \beta \frac{\sum_k \left(\mu_\phi(x)^2 + \sigma_\phi^2 - 1 - \log \sigma_\phi^2\right)}{2}\right)",
@@ -776,8 +776,8 @@ def weighted(N, M, s2, x, b, mu, W, var, beta):
 
 """
 Minus this is the *loss* that a VAE lowers. The first term asks that the image can be found again from its code. The
-second asks that the code could have come from the prior: else the decoder would not know the codes that are drawn there.
-In the code the networks are arguments.
+second asks that the code could have come from the prior: else the decoder would not know the codes that are drawn
+there. In the code the networks are arguments.
 """
 
 @train("=", r"\operatorname{elbo}(x_{1:B}, \epsilon, \mathrm{encode}, \mathrm{decode}, \beta)", by="the model's own function, here on linear networks and noises whose mean is exact", covers="alg-vae-training:1-4 beta-vae-objective")

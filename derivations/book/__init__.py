@@ -39,7 +39,7 @@ def build(out, show=lambda done, total: done):
         (out / folder).mkdir(parents=True, exist_ok=True)
     for name, text in {**texts, **svgs}.items():
         (out / name).write_text(text, encoding="utf-8")
-    for name in ("book.css", "book.js", *(f"learned/{path.name}" for path in pages.LEARNED.glob("*.png"))):
+    for name in ("book.css", "book.js", *(f"learned/{path.name}" for path in pages.LEARNED.iterdir())):
         (out / name).write_bytes((HERE / name).read_bytes())
     (out / "math.woff").write_bytes(font(mathml.characters("".join(texts.values()))))
     return [text for row in (*rows, *functions) for text in row.wrong] + complaints

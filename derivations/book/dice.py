@@ -11,22 +11,26 @@ UNSAID = "not claimed in this world"
 
 
 def rolled(derivation, n=ROLLS):
-    """{"letters": name -> n texts, "lines": id -> n texts}: in n of the derivation's worlds where its condition holds,
-    the first of them small. Of the lines, those too that its own are compared with."""
+    """{"letters": name -> texts, "lines": id -> texts}: in n of the derivation's worlds where its condition holds (fewer
+    where there are no more), the first of them small. Of the lines, those too that its own are compared with."""
     with quiet():
-        pool  = [s for s in derivation.world.draw(WORLDS) if all(line.applies(s) for line in derivation.lines[:1])]
-        first = min((s for s in pool if not s.corner), key=_size, default=pool[0])
-        pool  = [first, *(s for s in pool if s is not first)][:n]
         every = {line.id: line for own in derivation.lines for line in (own, own.to) if line}
-        return {"letters": {name: [letter(s, name) for s in pool] for name in asked(derivation.lines)},
-                "lines":   {id: [value(s, line) for s in pool] for id, line in every.items()}}
+        names = asked(derivation.world, every.values())
+        pool  = [s for s in derivation.world.draw(WORLDS) if derivation.lines[0].applies(s)]
+        small = sorted((s for s in pool if not s.corner), key=_size)[:9]
+        first = min(small or pool, key=lambda s: _alike([letter(s, name) for name in names]))
+        shown = {}                              # the letters' texts -> the sample: every world once
+        for s in [first, *pool]:
+            if len(shown) < n:
+                shown.setdefault(tuple(letter(s, name) for name in names), s)
+        return {"letters": {name: list(texts) for name, texts in zip(names, zip(*shown))},
+                "lines":   {id: [value(s, line) for s in shown.values()] for id, line in every.items()}}
 
 
-def asked(lines):
-    """The letters that lines are made of, in the order of their world's table."""
-    world = lines[0].world
+def asked(world, lines):
+    """The letters that lines are made of, and those that these follow from, in the order of their world's table."""
     names = {name for line in lines for name in (*line.letters, *([line.over] if line.over else []))}
-    return [name for name in world.letters if name in names or name in world.drawn(names)]
+    return [name for name in world.letters if name in names | set(world.drawn(names))]
 
 
 def letter(s, name):
@@ -47,7 +51,9 @@ def value(s, line):
 
 
 def _texts(parts):
-    return ", ".join(_short(part, lambda a: numbers((a,))) for part in parts).replace("-", "−")
+    shown = parts if sum(part.size for part in parts) <= LONG else parts[:2]
+    texts = [_short(part, lambda a: numbers((a,))) for part in shown]
+    return ", ".join(texts + [f"… ({len(parts)} parts)"] * (len(shown) < len(parts)))
 
 
 def _short(a, text):
@@ -56,6 +62,12 @@ def _short(a, text):
         return text(a).replace("-", "−")
     some = a.reshape(-1)[:4]
     return f"{text(some)[:-1]}, … ({' × '.join(map(str, a.shape))})".replace("-", "−")
+
+
+def _alike(texts):
+    """How many letters that are more than one number look like another."""
+    arrays = [text for text in texts if "," in text]
+    return len(arrays) - len(set(arrays))
 
 
 def _size(s):

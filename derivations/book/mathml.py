@@ -13,11 +13,13 @@ from xml.etree import ElementTree
 
 from latex2mathml.converter import convert_to_element
 
-from derivations.engine.latex import TOKEN
+from derivations.engine.latex import TOKEN, width
 
 FUNCTIONS = set("log exp det max min sin cos tanh sup inf lim".split())
 OPENING, CLOSING, BREAKS = set("([{⌊"), set(")]}⌋"), set("+−=")
 THIN      = "0.167em"
+WORDS     = {r"\text", r"\operatorname", r"\mathrm", r"\mathcal", r"\mathbb"}       # no letter stands in what follows them
+MARKS     = {r"\bar", r"\tilde", r"\hat"}                                          # what follows them is another letter
 
 
 def formula(latex, letters=(), let=None):
@@ -25,13 +27,22 @@ def formula(latex, letters=(), let=None):
     first = [_row(_tree(let, letters, True)), ElementTree.fromstring("<mo form='infix'>=</mo>")] if let else []
     pieces = [[]]
     for node in [*first, *_row(_tree(latex, letters, True))]:
-        if node.text in BREAKS and node.tag == "mo" and pieces[-1] and _whole(pieces[-1]):
+        if node.tag == "mo" and node.text in BREAKS and pieces[-1] and _whole(pieces[-1]):
             pieces.append([])
             node.set("form", "infix")
+        if node.tag == "mtext" or pieces[-1] and pieces[-1][-1].tag == "mtext":
+            pieces.append([])
         pieces[-1].append(node)
     whole = f"{let} = {latex}" if let else latex
-    maths = "\u200b".join(_math(piece, display=True) for piece in pieces)
-    return f'<span class="formula" role="math" aria-label="{_escape(whole)}">{maths}</span>'
+    made  = " ".join(_piece(piece) for piece in pieces if piece)
+    return f'<span class="formula" role="math" aria-label="{_escape(whole)}">{made}</span>'
+
+
+def _piece(nodes):
+    """What stays together on a line; words are words, that may be broken."""
+    if nodes[0].tag == "mtext":
+        return _escape(nodes[0].text.replace("\xa0", " ").strip())
+    return f"<span>{_math(nodes, display=True)}</span>"
 
 
 def inline(latex, letters=()):
@@ -69,31 +80,27 @@ def _whole(nodes):
 def marked(latex, letters):
     """The LaTeX with every letter in a group of its own, coloured with its name: q(z | x) where the world has it so,
     and also q where no other letter begins like it."""
-    heads = [text.partition("(")[0].strip() for text in letters.values()]
-    known = {name: _spots(text) for name, text in letters.items()}
-    short = {name: _spots(head) for name, head in zip(letters, heads) if head and heads.count(head) == 1}
-    order = sorted([*known.items(), *short.items()], key=lambda pair: -len(pair[1]))
-    spots, out, at, i = _spots(latex), [], 0, 0
-    texts = [text for text, _, _ in spots]
-    while i < len(spots):
-        for name, letter in order:
-            n = len(letter)
-            if n and texts[i:i + n] == [text for text, _, _ in letter] and not _argument(texts, i):
-                start, end = spots[i][1], spots[i + n - 1][2]
-                out += [latex[at:start], f"{{\\color{{{name}}} {latex[start:end]}}}"]
-                at, i = end, i + n
-                break
-        else:
-            i += 2 if texts[i] in (r"\text", r"\operatorname", r"\mathrm", r"\mathcal") else 1
-            if i > 1 and texts[i - 2] in (r"\text", r"\operatorname", r"\mathrm", r"\mathcal"):
-                while i < len(texts) and texts[i - 1] != "}":
-                    i += 1
+    heads = [text.partition("(")[0].strip() if "{(" not in text else "" for text in letters.values()]
+    known = [(name, _tokens(text)) for name, text in letters.items()]
+    known += [(name, _tokens(head)) for name, head in zip(letters, heads) if head and heads.count(head) == 1]
+    known.sort(key=lambda pair: -len(pair[1]))
+    tokens, spots, out, at, i = _tokens(latex), _spots(latex), [], 0, 0
+    while i < len(tokens):
+        if tokens[i] in WORDS:
+            i += 1 + width(tokens, i + 1)
+            continue
+        name, n = next(((name, len(letter)) for name, letter in known if letter and tokens[i:i + len(letter)] == letter
+                        and not (i and tokens[i - 1] in MARKS)), (None, 1))
+        if name:
+            start, end = spots[i][1], spots[i + n - 1][2]
+            out += [latex[at:start], f"{{\\color{{{name}}} {latex[start:end]}}}"]
+            at = end
+        i += n
     return "".join([*out, latex[at:]])
 
 
-def _argument(texts, i):
-    """Does the token belong to the command before it: as in \\bar x?"""
-    return i > 0 and texts[i - 1] in (r"\bar", r"\tilde", r"\hat", "_", "^") and texts[i] != "{"
+def _tokens(latex):
+    return [token for token, _, _ in _spots(latex)]
 
 
 @functools.cache
@@ -153,13 +160,14 @@ def _letter(node):
 
 
 def _spaced(children):
-    """The children of a row, with a thin space beside a function where no bracket, sign or space is."""
+    """The children of a row, with a thin space before a word, and behind a function where no bracket or space is."""
     for i, child in enumerate(children):
         before, after = children[i - 1] if i else None, children[i + 1] if i + 1 < len(children) else None
-        if _function(child) and before is not None and before.tag not in ("mo", "mspace") and not _function(before):
+        if before is not None and (_function(child) or _word(child)) and not _function(before) and \
+                (before.tag not in ("mo", "mspace") or (before.text or "") in CLOSING):
             yield ElementTree.Element("mspace", width=THIN)
         yield child
-        if _function(child) and after is not None and not _opens(after) and after.tag not in ("mspace",):
+        if _function(child) and after is not None and not _opens(after) and after.tag != "mspace":
             yield ElementTree.Element("mspace", width=THIN)
 
 
@@ -167,6 +175,10 @@ def _opens(node):
     while node.tag == "mrow" and len(node):
         node = node[0]
     return node.tag == "mo" and (node.text or "")[:1] in OPENING | CLOSING | set("|‖∥∣,")
+
+
+def _word(node):
+    return node.tag == "mi" and len(node.text or "") > 1 and node.text.isascii()
 
 
 def _function(node):

@@ -10,13 +10,15 @@ from pathlib import Path
 
 from derivations import slips
 from derivations.book import code, mathml, pictures, road, text
+from derivations.book.dice import asked
 from derivations.book.road import ROAD
 from derivations.engine import line as lines, run
 from derivations.engine.relations import RELATIONS
 from derivations.engine.source import tree_of
 from scratch.models import MODELS
 
-LEARNED = Path(__file__).parent / "learned"
+LEARNED = Path(__file__).parent / "learned"     # what `scratch train MODEL` leaves as samples, or reconstructions
+LEARNS  = "What {} makes of {}, as its report shows it"
 SIGNS   = {"=": "=", ">=": "≥", "<=": "≤", "= + const": "=", "prop": "∝", "->": "→", "!=": "≠"}
 PLACES  = ("argmax", "argmin", "root")          # relations that name a place, not a value
 LONG    = 30                                    # a function of more lines is folded
@@ -51,11 +53,11 @@ def topic(book, name):
     shown = {picture.beside: picture for picture in pictures.of(name)}
     body  = [f"<h1>{escape(page.title)}</h1><p class=sources>{escape(page.sources)}</p>",
              f"<p class=question>{escape(page.question)}</p>", picture(name, shown.get("")), contents(first, others),
-             *(section(book, s, shown.get(s.title), told) for s in first)]
+             *(section(book, s, shown, told) for s in first)]
     if others:
-        body += ["<h2 class=part id=s-beside>Beside the road</h2>",
+        body += [way_on(book, name), "<h2 class=part id=s-beside>Beside the road</h2>",
                  "<p>What a first reading can do without. It is checked as all the rest is.</p>",
-                 *(section(book, s, shown.get(s.title), told) for s in others)]
+                 *(section(book, s, shown, told) for s in others)]
     body += [slip_table(book)] if name == "slips" else []
     body += [models(name), way_on(book, name)]
     kills = {line.name: book.rows[line.id].kills for line in book.lines(name)}
@@ -73,8 +75,11 @@ def contents(first, others):
 
 
 def picture(name, shown):
-    return shown and (f'<figure><img src="pictures/{name}-{shown.name}.svg" alt="{escape(shown.title)}" loading=lazy>'
-                      f"<figcaption><b>{escape(shown.title)}.</b> {escape(shown.told())}</figcaption></figure>") or ""
+    if shown is None:
+        return ""
+    title = shown.title if shown.title.endswith("?") else f"{shown.title}."
+    return (f'<figure><img src="pictures/{name}-{shown.name}.svg" alt="{escape(title)}" loading=lazy>'
+            f"<figcaption><b>{escape(title)}</b> {escape(shown.told())}</figcaption></figure>")
 
 
 def models(name):
@@ -82,9 +87,8 @@ def models(name):
     cards = []
     for model, entry in MODELS.items():
         if name in entry.derivations.split():
-            about = f"What {model} draws, after learning {entry.data}"
-            image = f'<img src="learned/{model}.png" alt="{about}" loading=lazy>' \
-                if (LEARNED / f"{model}.png").exists() else ""
+            image = "".join(f'<img class={path.suffix[1:]} src="learned/{path.name}" alt="{LEARNS.format(model, entry.data)}" '
+                            "loading=lazy>" for path in LEARNED.glob(f"{model}.*"))
             cards.append(f"<li>{image}<div><b>{escape(entry.title)}</b><p class=by>{escape(entry.paper)}</p>"
                          f"<pre><code>scratch train {model}</code></pre></div></li>")
     return f'<h2 class=part>Where it is used</h2><ul class=models>{"".join(cards)}</ul>' if cards else ""
@@ -102,9 +106,9 @@ def section(book, s, shown, told):
     (opening, _), *_ = s.lines
     where = f" They hold where <code>{escape(code.of_lambda(d.where))}</code>." if d.where else ""
     rows  = [("" if prose is opening else said(book, prose, each)) + line(book, each, roll, told)
-             for prose, each in s.lines]
+             + picture(d.topic, shown.get(each.id)) for prose, each in s.lines]
     return (f'<section id="{s.anchor}" data-world="{key(d)}"><h2>{escape(s.title)}</h2>'
-            f"{said(book, opening, s.lines[0][1])}{picture(d.topic, shown)}"
+            f"{said(book, opening, s.lines[0][1])}{picture(d.topic, shown.get(s.title))}"
             f"<details class=letters><summary>The letters of these lines: {escape(d.world.name)}.{where}</summary>"
             f"<div class=scroll>{letters(s, roll)}</div></details>{''.join(rows)}</section>")
 
@@ -122,11 +126,10 @@ def symbols(each):
 def letters(s, roll):
     """The table of a section's letters, with their values in the first world."""
     world = s.derivation.world
-    asked = {name for _, each in s.lines for name in (*each.letters, *([each.over] if each.over else []))}
     rows  = [f'<tr><td data-letter="{name}">{mathml.inline(letter.latex)}</td>'
              f'<td><code data-letter="{name}">{name}</code></td><td>{what(letter)}</td>'
              f'<td class=value data-value="{name}">{escape(roll["letters"][name][0])}</td></tr>'
-             for name, letter in world.letters.items() if name in asked | set(world.drawn(asked))]
+             for name, letter in ((name, world.letters[name]) for name in asked(world, [each for _, each in s.lines]))]
     return ("<table><thead><tr><th>symbol<th>in the code<th>what it is<th>in this world</thead>"
             f"<tbody>{''.join(rows)}</tbody></table>")
 
@@ -142,15 +145,14 @@ def what(letter):
 # ---- a line ----------------------------------------------------------------------------------------------------------
 def line(book, each, roll, told):
     row    = book.rows[each.id]
-    sign   = RELATIONS[each.relation].reads if each.relation in PLACES else SIGNS.get(each.relation, "")
+    sign   = "" if each.relation in PLACES else SIGNS.get(each.relation, "")
     other  = compared(book, each)
     let    = each.world.letters[each.over].latex if each.over else each.let
     by     = f"<p class=by>{escape(each.by)}</p>" if each.by else ""
     const  = "<span class=more> + const</span>" if each.relation == "= + const" else ""
     values = [f'<span data-line="{each.to.id}">{escape(roll["lines"][each.to.id][0])}</span> '] \
         if other and each.relation not in PLACES else []
-    values += [f'{sign} ' if each.relation not in PLACES else "",
-               f'<span data-line="{each.id}">{escape(roll["lines"][each.id][0])}</span>']
+    values += [f'{sign} <span data-line="{each.id}">{escape(roll["lines"][each.id][0])}</span>']
     return (f'<article class="line{" slip" if each.relation == "!=" else ""}" id="{each.name}">'
             f'<a class=id href="#{each.name}">{each.id}</a>'
             f"<div class=math>{other}<span class=relation>{escape(sign)}</span>"
@@ -166,8 +168,9 @@ def compared(book, each):
     if each.to is None or each.relation not in PLACES and each.to in around and \
             around.index(each.to) == around.index(each) - 1:
         return ""
-    return (f'<a class=compared href="{book.link(each.to.id)}" title="{each.to.id}">'
-            f"{mathml.formula(each.to.let or each.to.latex, symbols(each.to))}</a>")
+    reads = f"<span>{RELATIONS[each.relation].reads}</span>" if each.relation in PLACES else ""
+    return (f'<div class=compared><a href="{book.link(each.to.id)}" title="{each.to.id}">'
+            f"{mathml.formula(each.to.let or each.to.latex, symbols(each.to))}</a>{reads}</div>")
 
 
 def tally(book, each, row):
@@ -207,8 +210,8 @@ def tally(book, each, row):
         yield f"to {each.tol:.0e}: {escape(each.why)}"
     if row.by_hand:
         yield "formula compared by hand"
-    if book.runs[each.id]:
-        yield "runs " + ", ".join(f'<a href="{address(name)}">{escape(short(name))}</a>' for name in book.runs[each.id])
+    if public := [name for name in book.runs[each.id] if not re.search(r"\._|<lambda>", name)]:
+        yield "runs " + ", ".join(f'<a href="{address(name)}">{escape(short(name))}</a>' for name in public)
     yield from map(escape, row.wrong)
 
 

@@ -18,7 +18,7 @@ LINES = 12                  # most lines under a heading
 
 HEADING = re.compile(r"# -{3,} (.+?) -{3,}\s*$")
 MARKUP  = re.compile(r"\[(?P<words>[^]]+)\]\((?P<to>[\w.]+)\)|\[(?P<line>[a-z]+\.\w+)\]|"
-                     r"\$(?P<math>[^$]+)\$|`(?P<code>[^`]+)`|\*(?P<term>[^*]+)\*")
+                     r"\$(?P<math>[^$]+)\$(?P<end>[.,;:!?)]*)|`(?P<code>[^`]+)`|\*(?P<term>[^*]+)\*")
 
 
 @dataclasses.dataclass
@@ -70,14 +70,15 @@ def page_of(topic):
 
 def words(prose):
     """How many words a reader meets; a formula is one."""
-    return len(MARKUP.sub(lambda m: m["words"] or "word", prose).split())
+    return len(MARKUP.sub(lambda m: re.sub(r"\$[^$]+\$", "word", m["words"] or "word"), prose).split())
 
 
 def as_html(prose, letters=(), link=lambda name: f"{name}.html"):
     """Prose as paragraphs. `link`: the address of a page, or of a line."""
     def marked(m):
         if m["math"]:
-            return mathml.inline(m["math"], letters)
+            made = mathml.inline(m["math"], letters)
+            return f"<span class=whole>{made}{m['end']}</span>" if m["end"] else made
         if m["code"]:
             return f"<code>{html.escape(m['code'])}</code>"
         if m["term"]:

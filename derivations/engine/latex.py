@@ -90,7 +90,7 @@ def _read(tokens, known, index):
         if isinstance(found, str):
             names.append(found)
         elif tokens[i] == "_":
-            length = 1 + _width(tokens, i + 1)
+            length = 1 + width(tokens, i + 1)
             inner, _ = _read(tokens[i + 1:i + length], known, True)
             names += inner
         elif found is not None:
@@ -98,7 +98,7 @@ def _read(tokens, known, index):
             signs += [sign for sign in found if sign not in PREFIX and not index]
             if tokens[i] in LIMITED:
                 while i + length < len(tokens) and tokens[i + length] in "_^":
-                    length += 1 + _width(tokens, i + length + 1)
+                    length += 1 + width(tokens, i + length + 1)
         elif not index and tokens[i][0].isdigit():
             signs.append(float(tokens[i]))
         elif not index and tokens[i] not in SILENT and not (tokens[i] == "d" and r"\int" in tokens):
@@ -109,7 +109,7 @@ def _read(tokens, known, index):
     return names, signs
 
 
-def _width(tokens, i):
+def width(tokens, i):
     """How many tokens the group has that begins at i: one, or braces and what is between them."""
     if i >= len(tokens) or tokens[i] != "{":
         return 1

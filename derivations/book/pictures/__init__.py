@@ -14,7 +14,8 @@ class Picture:
     caption: str                                # what one sees, a sentence or two: it is also read aloud
     numbers: Callable
     draw:    Callable
-    beside:  str = ""                           # the section that it stands in; at the top of the page unless told
+    beside:  str = ""                           # the section that it opens, or the id of the line that it stands behind;
+    #                                             at the top of the page unless told
     size:    tuple = (6.4, 2.9)                 # inches
 
     def told(self):
@@ -22,11 +23,7 @@ class Picture:
         return re.sub(r"-(?=\d)", "−", self.caption.format(**self.numbers()))
 
 
-def known(topic):
-    """Has a topic pictures?"""
-    return importlib.util.find_spec(f"derivations.book.pictures.{topic}") is not None
-
-
 def of(topic):
-    """The pictures of a topic's page, the first at its top."""
-    return importlib.import_module(f"derivations.book.pictures.{topic}").PICTURES
+    """The pictures of a topic's page, the first at its top; none, where nobody has drawn any."""
+    name = f"derivations.book.pictures.{topic}"
+    return importlib.import_module(name).PICTURES if importlib.util.find_spec(name) else []

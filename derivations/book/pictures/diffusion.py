@@ -127,11 +127,11 @@ PICTURES = [
             "What x₀ says of the step before, going forwards, and what xₜ says of it, going back: either is a normal "
             "law, with deviations {sd_x0:.2f} and {sd_xt:.2f}. Multiplied and normed they are the posterior, at "
             "{mean:.2f} and narrower than both: {sd:.2f}.",
-            product, draw_product, "one step back, if we knew", size=(5, 2.3)),
+            product, draw_product, "One step back, if we knew", size=(5, 2.3)),
     Picture("schedules", "Two ways to add noise",
             "A thousand steps. A tenth of the signal is left at step {gone[linear]} of the linear schedule and at "
             "step {gone[cosine]} of the cosine. Right, what the bound weighs the squared misses with, where the loss "
             "that trains has 1 throughout: the first step {dear:.0f} times as much as the cheapest, in the linear "
             "one.",
-            schedules, draw_schedules, "a schedule along a cosine", size=(5.2, 2.3)),
+            schedules, draw_schedules, "A schedule along a cosine", size=(5.2, 2.3)),
 ]

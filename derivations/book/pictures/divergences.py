@@ -130,7 +130,7 @@ PICTURES = [
             "A single normal law (orange) is to be near to one with two bumps (blue). KL(p ‖ q) is large where p is "
             "and q is not: q covers both bumps. KL(q ‖ p) is large where q is and p is not: q settles on one. The "
             "first q costs {other:.2f} nats in the other direction, the second {other_seek:.1f}.",
-            directions, draw_directions, beside="KL, and why it is never negative", size=(5.2, 2.4)),
+            directions, draw_directions, beside="divergences.kl_called", size=(5.2, 2.4)),
     Picture("transport", "The cheapest plan, and the function that proves it",
             "Below, the mass of p is carried to q: the wider a band, the more it carries. The plan costs {cost:.3f} "
             "steps. Above, a function of slope 1 at most: its mean under p, less that under q, is {dual:.3f}. It "

@@ -122,10 +122,10 @@ PICTURES = [
             "Two sets from one and the same normal law: the true distance is 0. What is measured is not, and falls "
             "with the number of samples; in 64 dimensions 100 samples come to {drawn[64][0]:.0f} and 2000 to "
             "{drawn[64][4]:.1f}. So compare at equal n.",
-            few_samples, draw_few_samples, "the Fréchet distance", size=(5, 2.6)),
+            few_samples, draw_few_samples, "The Fréchet distance", size=(5, 2.6)),
     Picture("precision-recall", "Two ways to be wrong",
             "Models of eight modes, all made from the data's law. Who leaves modes out loses recall, mode by mode; "
             "who blurs loses precision: six times as wide leaves {wider[12][0]:.0%}. One number cannot tell the two "
             "apart.",
-            precision_recall, draw_precision_recall, "how many modes", size=(5, 2.6)),
+            precision_recall, draw_precision_recall, "How many modes", size=(5, 2.6)),
 ]
