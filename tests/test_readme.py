@@ -4,8 +4,17 @@ from pathlib import Path
 
 import pytest
 
+from derivations.book import road
+
 README = (Path(__file__).resolve().parent.parent / "README.md").read_text()
 BLOCKS = {block.split("\n")[0]: block for block in re.findall(r"```python\n(.*?)```", README, re.S)}
+
+
+def test_the_links_lead_to_pages_of_the_book_and_the_picture_is_there():
+    root  = Path(__file__).resolve().parent.parent
+    links = re.findall(r"\]\(book/(\w+)\.html\)", README)
+    assert links == ["index", *road.ROAD]
+    assert all((root / path).exists() for path in re.findall(r"!\[[^]]*\]\(([^)]+)\)", README))
 
 
 @pytest.mark.parametrize("first", ["import numpy", "from backends.random import Stream"])

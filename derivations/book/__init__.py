@@ -2,6 +2,7 @@
 import functools
 import html
 import http.server
+import importlib.util
 import io
 import json
 from pathlib import Path
@@ -71,11 +72,10 @@ def whole(name, title, body, data):
 
 def font(characters):
     """STIX Two Math (OFL), no more of it than the characters need."""
-    import importlib.resources
     from fontTools import subset
     from fontTools.ttLib import TTFont
-    with importlib.resources.files("ziamath.fonts").joinpath("STIXTwoMath-Regular.ttf").open("rb") as file:
-        whole = TTFont(file)
+    package = Path(importlib.util.find_spec("ziamath").origin).parent           # only its font is wanted: no import
+    whole   = TTFont(package / "fonts" / "STIXTwoMath-Regular.ttf")
     options = subset.Options(layout_features=["*"], name_IDs=["*"], drop_tables=[*subset.Options().drop_tables, "DSIG"])
     some    = subset.Subsetter(options)
     some.populate(text="".join(sorted(characters)))

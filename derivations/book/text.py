@@ -89,9 +89,12 @@ def as_html(prose, letters=(), link=lambda name: f"{name}.html"):
     def sentence(text):
         out, at = [], 0
         for m in MARKUP.finditer(text):
-            out += [html.escape(text[at:m.start()], quote=False), marked(m)]
+            out += [plain(text[at:m.start()]), marked(m)]
             at = m.end()
-        return "".join([*out, html.escape(text[at:], quote=False)])
+        return "".join([*out, plain(text[at:])])
+
+    def plain(text):
+        return html.escape(re.sub(r"(?<![\w.])-(?=\d)", "−", text), quote=False)
     return "".join(f"<p>{sentence(' '.join(part.split()))}</p>" for part in re.split(r"\n\s*\n", prose) if part.strip())
 
 
