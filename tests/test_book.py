@@ -43,8 +43,20 @@ def test_a_section_opens_with_prose_and_is_short(section):
         assert text.words(prose) <= text.WORDS, f"{text.words(prose)} words before {line.id}"
         for name in text.targets(prose):
             assert name in TOPICS or lines.line_of(name)
-        seen = re.sub(r"<math.*?</math>|<a [^>]*>", "", text.as_html(prose))
-        assert not re.search(r"[$*\[\]\\]", seen), seen
+        check_markup(text.as_html(prose))
+
+
+def check_markup(made):
+    """No markup is left in what a reader sees, in a formula or around it."""
+    assert not re.search(r"[$*\[\]\\]", re.sub(r"<math.*?</math>|<a [^>]*>", "", made)), made
+    for math in re.findall(r"<math.*?</math>", made, re.S):
+        assert "\\" not in "".join(ElementTree.fromstring(math).itertext()) and "merror" not in math, math
+
+
+@pytest.mark.parametrize("number", slips.SLIPS)
+def test_a_slip_is_set_as_prose_is(number):
+    for field in ("says", "right", "when"):
+        check_markup(text.as_html(getattr(slips.SLIPS[number], field)))
 
 
 @by_topic
@@ -57,8 +69,8 @@ def test_an_id_on_a_page_stands_for_one_thing(topic):
 
 
 def test_prose_becomes_html():
-    made = text.as_html(r"A *law* & `code` of -1 to 2-3, $x < 1$, [elbo.bound] and [the $q$ of it](elbo.best)." "\n\nMore.",
-                        link=lambda name: f"to-{name}")
+    made = text.as_html(r"A *law* & `code` of -1 to 2-3, $x < 1$, [elbo.bound] and [the $q$ of it](elbo.best)."
+                        "\n\nMore.", link=lambda name: f"to-{name}")
     assert made.count("<p>") == 2 and "<dfn>law</dfn> &amp; <code>code</code> of −1 to 2-3" in made
     assert '<a href="to-elbo.bound">elbo.bound</a>' in made
     assert re.search('<a href="to-elbo.best">the <math.*</math> of it</a>[.]', made)
@@ -271,8 +283,8 @@ def test_a_tick_is_earned(found):
 
 def test_the_index_counts_and_complains(found):
     _, body, _ = index.index(found, {"a": "covered", "b": "covered", "c": "law", "d": "family"})
-    assert f"<b>{len(LINES)}</b> lines, with 1 complaints" in body and "<b>2</b> of 4 statements" in body
-    assert "1 in tests, 1 come with their models" in body and "<b>3</b> changes" in body
+    assert f"<b>{len(LINES)}</b> lines, with 1 complaints" in body and "<b>2</b> of the 4 statements" in body
+    assert "1 stand in tests, 1 come with their models" in body and "<b>3</b> changes" in body
     assert body.count("<circle class=right") + body.count("<circle class=slip") == len(LINES) - 1
     assert body.count("<circle class=wrong") == 1 and f"<b>{len(slips.SLIPS)}</b>" in body
 

@@ -12,8 +12,6 @@ from derivations.book.dice import rolled
 from derivations.engine import line as lines, run
 from scratch.runs.figures import plot
 
-HERE = Path(__file__).parent
-
 
 def build(out, show=lambda done, total: done):
     """Check all lines, try all changes, draw all pictures, and write the pages into the folder `out`; what is wrong, as
@@ -41,7 +39,7 @@ def build(out, show=lambda done, total: done):
     for name, text in {**texts, **svgs}.items():
         (out / name).write_text(text, encoding="utf-8")
     for name in ("book.css", "book.js", *(f"learned/{path.name}" for path in pages.LEARNED.iterdir())):
-        (out / name).write_bytes((HERE / name).read_bytes())
+        (out / name).write_bytes((pages.HERE / name).read_bytes())
     (out / "math.woff").write_bytes(font(mathml.characters("".join(texts.values()))))
     return [text for row in (*rows, *functions) for text in row.wrong] + complaints
 

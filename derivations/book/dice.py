@@ -11,8 +11,8 @@ UNSAID = "not claimed in this world"
 
 
 def rolled(derivation, n=ROLLS):
-    """{"letters": name -> texts, "lines": id -> texts}: in n of the derivation's worlds where its condition holds (fewer
-    where there are no more), the first of them small. Of the lines, those too that its own are compared with."""
+    """{"letters": name -> texts, "lines": id -> texts}: in n worlds of the derivation where its condition holds, fewer
+    where there are no more, the first of them small. Of the lines, those too that its own are compared with."""
     with quiet():
         every = {line.id: line for own in derivation.lines for line in (own, own.to) if line}
         names = asked(derivation.world, every.values())

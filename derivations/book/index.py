@@ -1,6 +1,7 @@
 """The pages that lead to others: the road with its figures and map, all symbols, all functions, and each of them."""
 import html
 import re
+import string
 
 from derivations.book import code, mathml, pages, pictures
 from derivations.book.pages import address, noticed, short, what
@@ -16,34 +17,18 @@ escape = html.escape
 
 def index(book, where):
     """The road. `where`: statement of the sources -> how it is covered."""
-    wrong = [row for row in (*book.rows.values(), *book.functions.values()) if row.wrong]
+    wrong = [text for row in (*book.rows.values(), *book.functions.values()) for text in row.wrong]
     dead  = sum(row.count("killed") for row in (*book.rows.values(), *book.functions.values()))
     kinds = {kind: sum(how == kind for how in where.values()) for kind in ("covered", "law", "family", "reason")}
-    also  = [f"{kinds[kind]} {words}" for kind, words in (("law", "in tests"), ("family", "come with their models"),
-                                                         ("reason", "are left out for a reason")) if kinds[kind]]
-    new   = [topic for topic in book.pages if topic not in ROAD]
-    body  = f"""<h1>{TITLE}</h1>
-<p class=question>How do you know that a formula is right? Here every one is a line of a derivation, every line has been
-evaluated in a hundred small worlds, and every line has been spoilt on purpose, to see that its check goes red.</p>
-<ul class=figures>
-<li><b>{len(book.rows)}</b> lines, {f"with {len(wrong)} complaints" if wrong else "all of them hold"}</li>
-<li><b>{dead:,}</b> changes of lines, and of the code that they run, noticed</li>
-<li><b>{kinds["covered"]}</b> of {len(where)} statements of five sources stand in lines; {", ".join(also)}</li>
-<li><b>{len(SLIPS)}</b> <a href="slips.html#s-all">slips</a> found in print</li></ul>
-<h2>How to read it</h2>
-<p class=prose>On the left stands the mathematics, on the right the code that evaluates it and its value in a small
-world, below both what the machine says of them. <span class=script>A button draws another world: every number changes,
-and every line still holds. Tap a sign in the code, and see the world that refutes the change.</span> You need calculus,
-and to know what a probability is.</p>
-<h2>The road: one bound, four models</h2>{stops(book, SPINE)}
-<h2>Beside it</h2>{stops(book, BESIDE)}
-{"<h2>Not on the road yet</h2>" + stops(book, dict.fromkeys(new)) if new else ""}
-<h2>The map</h2>
-<p>A dot is a line, a row a topic, a ring a formula as printed; a thread leads to a line that another rests on.</p>
-{atlas(book)}
-<p class=sources><a href="symbols.html">All symbols</a> ·
-<a href="functions.html">All {len(book.functions)} functions that lines run</a></p>"""
-    return TITLE, body, {}
+    also  = [f"{kinds[kind]} {words}" for kind, words in (("law", "stand in tests"), ("reason", "are left out"),
+                                                         ("family", "come with their models")) if kinds[kind]]
+    new   = dict.fromkeys(topic for topic in book.pages if topic not in ROAD)
+    front = string.Template((pages.HERE / "front.html").read_text(encoding="utf-8"))
+    return TITLE, front.substitute(
+        title=TITLE, lines=len(book.rows), hold=f"with {len(wrong)} complaints" if wrong else "all of them hold",
+        dead=f"{dead:,}", covered=kinds["covered"], statements=len(where), also=", ".join(also), slips=len(SLIPS),
+        spine=stops(book, SPINE), beside=stops(book, BESIDE), map=atlas(book), functions=len(book.functions),
+        new=f"<h2>Not on the road yet</h2>{stops(book, new)}" if new else ""), {}
 
 
 def stops(book, part):
@@ -73,8 +58,8 @@ def atlas(book):
         if each.rests_on:
             u, v = at[each.rests_on]
             threads.append(f'<path d="M{x} {y:.1f} Q{(x + u) / 2:.0f} {(y + v) / 2 - 12:.1f} {u} {v:.1f}"/>')
-    return (f'<svg class=map viewBox="0 0 {108 + DOTS * 9} {rows * 11:.0f}" role=group aria-label="All lines">'
-            f'{"".join(threads + marks)}</svg>')
+    return (f'<div class=scroll><svg class=map viewBox="0 0 {108 + DOTS * 9} {rows * 11:.0f}" role=group '
+            f'aria-label="All lines">{"".join(threads + marks)}</svg></div>')
 
 
 def symbols(book):

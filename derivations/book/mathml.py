@@ -9,6 +9,7 @@ import copy
 import functools
 import html
 import re
+import unicodedata
 from xml.etree import ElementTree
 
 from latex2mathml.converter import convert_to_element
@@ -18,8 +19,10 @@ from derivations.engine.latex import TOKEN, width
 FUNCTIONS = set("log exp det max min sin cos tanh sup inf lim".split())
 OPENING, CLOSING, BREAKS = set("([{⌊"), set(")]}⌋"), set("+−=")
 THIN      = "0.167em"
-WORDS     = {r"\text", r"\operatorname", r"\mathrm", r"\mathcal", r"\mathbb"}       # no letter stands in what follows them
-MARKS     = {r"\bar", r"\tilde", r"\hat"}                                          # what follows them is another letter
+ITALIC    = {"h": "ℎ"} | {chr(int(unicodedata.decomposition(c)[7:], 16)): c for c in map(chr, range(0x1D434, 0x1D71C))
+                          if unicodedata.name(c, "").startswith("MATHEMATICAL ITALIC")}     # so is a letter alone drawn
+WORDS     = {r"\text", r"\operatorname", r"\mathrm", r"\mathcal", r"\mathbb"}       # in what follows them is no letter,
+MARKS     = {r"\bar", r"\tilde", r"\hat"}                                          # and with these it is another one
 
 
 def formula(latex, letters=(), let=None):
@@ -134,8 +137,8 @@ def _mended(node):
         node[1].set("stretchy", "false")
     if node.tag == "mo" and (node.text or "").isalpha():
         node.tag, node.attrib = "mi", {}
-    if node.tag == "mi" and node.text == ";":
-        node.tag = "mo"
+    if node.tag == "mi" and node.text in (";", "~"):
+        node.tag, node.text = "mo", node.text.replace("~", "∼")
     if node.tag in ("msup", "msub") and (inner := _letter(node[0])) is not None and \
             inner[0].tag == {"msup": "msub", "msub": "msup"}[node.tag] and len(inner) == 1:
         base, script = inner[0]                                                         # one above the other
@@ -190,4 +193,5 @@ def _function(node):
 def characters(page):
     """All characters that stand in formulas, and those that are drawn for them: what the font has to have."""
     formulas = "".join(re.findall(r"<math.*?</math>", page, re.S))
-    return set("√()[]{}|‖⌊⌋∑∏∫").union(*re.findall(r">([^<>]+)<", formulas))
+    standing = set("√").union(*map(html.unescape, re.findall(r">([^<>]+)<", formulas)))
+    return standing | {ITALIC[c] for c in standing & ITALIC.keys()}

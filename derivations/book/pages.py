@@ -17,7 +17,8 @@ from derivations.engine.relations import RELATIONS
 from derivations.engine.source import tree_of
 from scratch.models import MODELS
 
-LEARNED = Path(__file__).parent / "learned"     # what `scratch train MODEL` leaves as samples, or reconstructions
+HERE    = Path(__file__).parent
+LEARNED = HERE / "learned"                      # what `scratch train MODEL` leaves as samples, or reconstructions
 LEARNS  = "What {} makes of {}, as its report shows it"
 SIGNS   = {"=": "=", ">=": "≥", "<=": "≤", "= + const": "=", "prop": "∝", "->": "→", "!=": "≠"}
 PLACES  = ("argmax", "argmin", "root")          # relations that name a place, not a value
@@ -87,8 +88,8 @@ def models(name):
     cards = []
     for model, entry in MODELS.items():
         if name in entry.derivations.split():
-            image = "".join(f'<img class={path.suffix[1:]} src="learned/{path.name}" alt="{LEARNS.format(model, entry.data)}" '
-                            "loading=lazy>" for path in LEARNED.glob(f"{model}.*"))
+            image = "".join(f'<img class={path.suffix[1:]} src="learned/{path.name}" loading=lazy '
+                            f'alt="{LEARNS.format(model, entry.data)}">' for path in LEARNED.glob(f"{model}.*"))
             cards.append(f"<li>{image}<div><b>{escape(entry.title)}</b><p class=by>{escape(entry.paper)}</p>"
                          f"<pre><code>scratch train {model}</code></pre></div></li>")
     return f'<h2 class=part>Where it is used</h2><ul class=models>{"".join(cards)}</ul>' if cards else ""

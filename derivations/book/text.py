@@ -1,7 +1,7 @@
 """What a topic's file says besides its lines: the question in its docstring, its headings, and the prose between lines.
 
     # ---- what it costs ----------          a heading; a derivation that starts without one has its own name
-    \"\"\"Jensen gave us a bound\"\"\"            prose before a line: $q$ a formula, *bound* a term, [elbo.bound] a line
+    \"\"\"Jensen gave us a bound\"\"\"           prose before a line: $q$ a formula, *bound* a term, [elbo.bound] a line
 """
 import ast
 import dataclasses

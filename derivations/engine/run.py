@@ -1,5 +1,6 @@
 """All of it: every line on its worlds, every mutant, every statement of the index. What `scratch check` shows."""
 import collections
+import contextlib
 import concurrent.futures
 import dataclasses
 import os
@@ -111,23 +112,19 @@ def letters(topics):
             for name, home in d.world.home.items() if home == d.world.name}
 
 
-class workers:
-    """`do(f, jobs)` maps in as many processes as there are cores; in this one where a GPU is, or a stand-in for it."""
-
-    def __init__(self, several):
-        self.pool = concurrent.futures.ProcessPoolExecutor(
-            os.cpu_count(), initializer=_leave_at_once) if several else None
-
-    def __enter__(self):
-        return self.pool.map if self.pool else map
-
-    def __exit__(self, *error):
-        if self.pool:
-            self.pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _leave_at_once():
-    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+@contextlib.contextmanager
+def workers(several):
+    """`do(f, jobs)` maps in as many processes as there are cores; in this one where a GPU is, or a stand-in for it.
+    They leave Ctrl-C to this process, and end with the job that they are at."""
+    if not several:
+        yield map
+        return
+    pool = concurrent.futures.ProcessPoolExecutor(os.cpu_count(), initializer=signal.signal,
+                                                  initargs=(signal.SIGINT, signal.SIG_IGN))
+    try:
+        yield pool.map
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def merged(found):

@@ -14,7 +14,7 @@ class Picture:
     caption: str                                # what one sees, a sentence or two: it is also read aloud
     numbers: Callable
     draw:    Callable
-    beside:  str = ""                           # the section that it opens, or the id of the line that it stands behind;
+    beside:  str = ""                           # the section that it opens, or the id of the line that it follows;
     #                                             at the top of the page unless told
     size:    tuple = (6.4, 2.9)                 # inches
 

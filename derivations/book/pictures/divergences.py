@@ -122,9 +122,9 @@ def draw_carried(figure, x, p, q, plan, f, cost, **_):
 
 PICTURES = [
     Picture("apart", "How far apart are two laws?",
-            "Two laws of one shape move apart, and three measures of this page watch. KL is infinite as soon as the blue law is where "
-            "the orange one is not. JS stops at log 2 = {limit:.3f} nats after {full} steps: then no point is "
-            "shared, and nothing changes any more. W₁ is the way itself, however far.",
+            "Two laws of one shape move apart, and three measures of this page watch. KL is infinite as soon as the "
+            "blue law is where the orange one is not. JS stops at log 2 = {limit:.3f} nats after {full} steps: then no "
+            "point is shared, and nothing changes any more. W₁ is the way itself, however far.",
             apart, draw_apart, size=(5.2, 3)),
     Picture("directions", "KL has two directions",
             "A single normal law (orange) is to be near to one with two bumps (blue). KL(p ‖ q) is large where p is "

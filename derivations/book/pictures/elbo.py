@@ -119,12 +119,12 @@ PICTURES = [
             bar, draw_bar, size=(5.2, 3)),
     Picture("chord", "Why it is a bound",
             "The logarithm bends down, so between two of its points it lies above the straight line. The two points "
-            "are w at two z, which q draws equally often. The logarithm of their mean is log p(x) = {top:.3f} nats, the mean of their "
-            "logarithms is the bound, {low:.3f}. What lies between is a KL: {kl:.3f}.",
+            "are w at two z, which q draws equally often. The logarithm of their mean is log p(x) = {top:.3f} nats, "
+            "the mean of their logarithms is the bound, {low:.3f}. What lies between is a KL: {kl:.3f}.",
             chord, draw_chord, beside="elbo.inside", size=(5.2, 2.9)),
     Picture("balance", "What the posterior balances",
             "The bound is one grey curve less the other: how well z drawn from q explain x, less how far q "
-            "leaves the prior. To the right q believes x more, and both rise. At t = 1, the posterior, they are {fit_at_1:.3f} and {price_at_1:.3f}, "
-            "and their difference is log p(x) = {log_p:.3f}: nothing is higher.",
+            "leaves the prior. To the right q believes x more, and both rise. At t = 1, the posterior, they are "
+            "{fit_at_1:.3f} and {price_at_1:.3f}, and their difference is log p(x) = {log_p:.3f}: nothing is higher.",
             balance, draw_balance, beside="elbo.reconstruct", size=(5.2, 2.9)),
 ]

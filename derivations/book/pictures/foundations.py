@@ -57,7 +57,7 @@ def _box(*where, **how):
 PICTURES = [
     Picture("table", "One table, and what it says",
             "The area of a square is the chance p(x, z). Bars on the right: its sum along a row, p(x). On top: "
-            f"its sum down a column, p(z). Who sees x = {SEEN} keeps the framed row. Its sum is {{evidence:.2f}}; divided "
-            "by it the row is a law again, with {likely:.2f} at its highest.",
+            f"its sum down a column, p(z). Who sees x = {SEEN} keeps the framed row. Its sum is {{evidence:.2f}}; "
+            "divided by it the row is a law again, with {likely:.2f} at its highest.",
             numbers, draw, size=(5.2, 2.7)),
 ]
