@@ -76,7 +76,7 @@ def one_step(a, x, b, e): return a[1:] * x[1:-1] + b[1:] * e[1:]
 @steps("=", r"a_t \left(a_{t-1} x_{t-2} + b_{t-1} \varepsilon_{t-1}\right) + b_t \varepsilon_t", by="and the step before it", covers="diffusion-unroll-derivation:2")
 def two_steps(a, x, b, e): return a[1:] * (a[:-1] * x[:-2] + b[:-1] * e[:-1]) + b[1:] * e[1:]
 
-@steps("=", r"\bar a_t x_0 + \sum_{s \leq t} w_{t s} b_s \varepsilon_s", by="and so on; w is the product of the a after s", covers="diffusion-unroll-derivation:3")
+@steps("=", r"\bar a_t x_0 + \sum_{s \leq t} w_{t s} b_s \varepsilon_s", by="and so on: a-bar_t is the product of a_1 .. a_t, and w_ts of those after s", covers="diffusion-unroll-derivation:3")
 def unrolled(A, x0, W, b, e): return A[1:] * x0 + sum(W * b * e, 1)[1:]
 
 """
@@ -87,12 +87,12 @@ That sum looks as if it would stay long.
 @steps(r"\sum_{s \leq t} w_{t s}^2 b_s^2", let=r"\text{the variance of that noise}")
 def variances(W, b): return sum(W**2 * b**2, 1)
 
-@steps("=", r"1 - \bar a_t^2", by="b^2 = 1 - a^2, and the sum telescopes", covers="diffusion-noise-telescoping")
+@steps("=", r"1 - \bar a_t^2", by="b_s^2 = 1 - a_s^2, and w_ts a_s is the w of the s before: the sum telescopes", covers="diffusion-noise-telescoping")
 def telescoped(A): return 1 - A**2
 
 r"""
 It does not. What the data lose, the noise gains: the squares of the two factors add up to 1. So training can jump to any $t$ at once. Last,
-the usual letters: $\bar\alpha_t$ is the share of the data's variance that is left after $t$ steps.
+the usual letters: $\bar\alpha_t = \bar a_t^2$ is the share of the data's variance that is left after $t$ steps.
 """
 
 @steps(r"\left(\bar a_t x_0,\ \sqrt{\sum_{s \leq t} w_{t s}^2 b_s^2}\right)", let=r"\text{mean and deviation of } x_t \text{ given } x_0")
@@ -157,7 +157,7 @@ def inverted(xt, abar, eps): return (xt - sqrt(1 - abar) * eps) / sqrt(abar)
 @ddpm("=", r"x_0", by="who knows the noise knows the data")
 def is_x0(x0, eps): return broadcast_to(x0, eps.shape)
 
-@ddpm("=", r"\operatorname{x0fromeps}(x_t, t, \epsilon)", by="with a step for every sample of a batch")
+@ddpm("=", r"\operatorname{x0fromeps}(x_t, t, \epsilon)", by="the function that runs: every sample of its batch may be at a step of its own")
 def undone(xt, eps, beta, T): return model.x0_from_eps(broadcast_to(xt, eps.shape), arange(1, T + 1), eps, schedule(beta))
 
 """
@@ -172,7 +172,7 @@ def conditioned(alpha, beta, abar_1, x0, xt):
     return m + gain * (xt - sqrt(alpha) * m), v - gain * sqrt(alpha) * v
 
 @ddpm("=", r"\frac{\sqrt{\bar\alpha_{t-1}}\,\beta_t\, x_0 + \sqrt{\alpha_t}\,(1 - \bar\alpha_{t-1})\, x_t}{1 - \bar\alpha_t},\ \frac{1 - \bar\alpha_{t-1}}{1 - \bar\alpha_t}\,\beta_t",
-      by="put v in and use alpha_t abar_{t-1} = abar_t", covers="diffusion-forward-posterior")
+      by="the prior has v = 1 - abar_{t-1}; put it in, and alpha_t abar_{t-1} = abar_t", covers="diffusion-forward-posterior")
 def posterior(alpha, beta, abar, abar_1, x0, xt):
     return (sqrt(abar_1) * beta * x0 + sqrt(alpha) * (1 - abar_1) * xt) / (1 - abar), (1 - abar_1) / (1 - abar) * beta
 
@@ -312,13 +312,14 @@ def cost(q_0, p_x): return -E(q_0, log(p_x))
 def L(q_0, q, p): return E(q_0, E(q, -log(ratio(p, q))))
 
 r"""
-In $L$ the model comes down while $q$ climbs. Bayes' rule turned $q$ round [once for two levels](hierarchical.two_top_down), and here
-$T - 1$ times. Given $x_0$, each step back of the model then meets the step back that it should have been, and a KL says how far off it is.
-($p_{\mathrm{prior}}$ is the model's law of $x_T$.)
+In $L$ the model comes down while $q$ climbs. [As for two levels](hierarchical.two_top_down), Bayes' rule turns $q$ round, given $x_0$:
+for $t \geq 2$, $q(x_t \mid x_{t-1})$ is $q(x_{t-1} \mid x_t, x_0)$ times $q(x_t \mid x_0) / q(x_{t-1} \mid x_0)$. Of these and the first step only
+$q(x_T \mid x_0)$ is left over, and each step back of the model meets the one that it should have been. ($p_{\mathrm{prior}}$ is the
+model's law of $x_T$.)
 """
 
 @bound("=", r"\mathbb{E}_{q(x_0)}\left[\mathrm{KL}(q(x_T \mid x_0) \,\Vert\, p_{\mathrm{prior}}) + \sum_{t=2}^T \mathbb{E}_{q(x_t \mid x_0)} \mathrm{KL}(q(x_{t-1} \mid x_t, x_0) \,\Vert\, p_\theta) - \mathbb{E}_{q(x_{1:T} \mid x_0)} \log p_\theta(x_0 \mid x_1)\right]",
-       by="Bayes' rule turns each step round, given x_0; what is left telescopes")
+       by="Bayes' rule at every step from the second on; then the product of the fractions telescopes")
 def three_terms(q_0, q_T_0, p_end, Kbar, post, R, q, p_1): return E(q_0, KL(q_T_0, p_end) + sum(E(Kbar[1:], KL(post, R[1:, None])), 0) - E(q, log(p_1)))
 
 

@@ -58,7 +58,7 @@ For normal laws [the cheapest way is known](divergences.bures), and it reads not
 of what a classifier sees in images, in place of their pixels, it is the *Fréchet inception distance*, FID.
 """
 
-@fid(">=", r"\sum_d (\mu_r - \mu_g)^2 + \operatorname{tr}(\Sigma_r + \Sigma_g - 2 (\Sigma_r^{1/2} \Sigma_g \Sigma_r^{1/2})^{1/2})", by="the best way: the square of W_2, not W_2 itself", tight=dict(U="U_best"),
+@fid(">=", r"\sum_d (\mu_r - \mu_g)^2 + \operatorname{tr}(\Sigma_r + \Sigma_g - 2 (\Sigma_r^{1/2} \Sigma_g \Sigma_r^{1/2})^{1/2})", by="what the best way costs: the square of the distance W_2, not W_2 itself", tight=dict(U="U_best"),
      tol=digits, covers="fid-is-squared-w2 fid")
 def fid_of_moments(mu_r, mu_g, S_r, S_g, root): return sum((mu_r - mu_g)**2) + trace(S_r + S_g - 2 * root)
 

@@ -22,7 +22,7 @@ slope = Derivation("slope", monotone, where=lambda a: a != 0)
 """
 A *density* is probability per length. Draw $Z$ from a law that we know, $p_Z$, and move it by a map $g$ to
 $Y = g(Z)$; the way back is $f$. If $g$ stretches a piece of the line to twice its length, the same probability lies
-on it: the density there is halved. What halves it is the slope of $f$.
+on it: the density is halved, by $Df$, the slope of $f$.
 """
 
 @slope(r"\text{the slope in } y \text{ of } P(g(Z) \leq y)", let=r"p_Y(y)")
@@ -61,8 +61,8 @@ linear = Derivation("linear", straight, where=lambda A: abs(det(A)) > 1 / 2)
 
 r"""
 An image is not on a line. With $M$ numbers, length becomes volume, and the slope becomes a matrix $A$. It stretches
-every volume by the size of its *determinant*, $\lvert \det A \rvert$. A flow needs two things of a map: the way back,
-and this number.
+every volume by the size of its *determinant*, $\lvert \det A \rvert$. So a map has to give
+two things: the way back, and this number.
 """
 
 @linear(r"\left(y_n,\ \log \lvert \det A \rvert\right)")
@@ -93,7 +93,7 @@ from the old density and one determinant.
 @linear(r"(A B) (A B)^{\top}")
 def spread(A, B): return (A @ B) @ (A @ B).T
 
-@linear("=", r"A \Sigma A^{\top}", by="a normal law of covariance Sigma is white noise through B; then through A")
+@linear("=", r"A \Sigma A^{\top}", by="B B' = Sigma: noise of covariance I, sent through B, has this covariance; then through A")
 def spread_through(A, Sigma): return A @ Sigma @ A.T
 
 @linear(r"\log \mathcal{N}(y_n; A \mu + b, A \Sigma A^{\top})")

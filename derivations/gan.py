@@ -1,6 +1,7 @@
 """The game.   Goodfellow et al. 2014, Mirza and Osindero 2014, Chen et al. 2016, Mao et al. 2017, Arjovsky et al. 2017, Gulrajani et al. 2017, Lim and Ye 2017   worlds: two laws given by counts, so that a batch repeating each point is exact; codes
 
-Freeze the generator. What is the best that a discriminator can do, and what is then left for the generator to lower?
+One network forges data, the generator; another tells forgeries from data, the discriminator. Freeze the first. What is the best
+that the second can do, and what is then left for the first to gain?
 """
 from derivations import divergences, Derivation, World, let, tex, size, index, unit, real, positive, simplex, counts
 from derivations.engine import words
@@ -106,13 +107,13 @@ upwards?
 @pull(r"\nabla_a \log\left(1 - \frac{1}{1 + e^{-a}}\right)")
 def saturated(a): return words.D(lambda a: log(1 - 1 / (1 + exp(-a))), a)
 
-@pull("=", r"-D", by="the slope of sigma is sigma (1 - sigma)", covers="gan-generator-gradient-flat")
+@pull("=", r"-D", by="the slope of D in a is D (1 - D)", covers="gan-generator-gradient-flat")
 def saturated_slope(D): return -D
 
 @pull("->", r"0", as_="D", order=1, by="the worse the fake, the weaker the pull", covers="gan-generator-gradient-flat")
 def saturated_end(): return 0
 
-@pull("=", r"\operatorname{grad}(\operatorname{saturating})(a)", to=saturated, by="what the loss that trains gives by reverse mode")
+@pull("=", r"\operatorname{grad}(\operatorname{saturating})(a)", to=saturated, by="the loss that trains, and its gradient by reverse mode")
 def saturated_called(a): return autodiff.grad(gans.OBJECTIVES["minimax"].generator)(a)
 
 r"""
@@ -123,13 +124,13 @@ lowers $\log(1 - D)$, the logarithm of being found out, but $-\log D$: it raises
 @pull(r"\nabla_a \left(-\log \frac{1}{1 + e^{-a}}\right)")
 def strong(a): return words.D(lambda a: -log(1 / (1 + exp(-a))), a)
 
-@pull("=", r"-(1 - D)", by="the slope of sigma again, now under -log", covers="gan-nonsaturating-gradient-high")
+@pull("=", r"-(1 - D)", by="the slope of D again, now under -log", covers="gan-nonsaturating-gradient-high")
 def strong_slope(D): return -(1 - D)
 
 @pull("->", r"-1", as_="D", order=1, by="the worse the fake, the stronger the pull", covers="gan-nonsaturating-gradient-high")
 def strong_end(): return -1
 
-@pull("=", r"\operatorname{grad}(\operatorname{nonsaturating})(a)", to=strong, by="what the loss that trains gives by reverse mode")
+@pull("=", r"\operatorname{grad}(\operatorname{nonsaturating})(a)", to=strong, by="the loss that trains, and its gradient by reverse mode")
 def strong_called(a): return autodiff.grad(gans.OBJECTIVES["nonsaturating"].generator)(a)
 
 @pull("=", r"-D \cdot \frac{1 - D}{D}", to=strong, by="both pull the same way; at D = 1/2 equally, below it the second more", covers="gan-nonsaturating-gradient-high")
@@ -163,8 +164,8 @@ def saturates(P, Q): return KL(P, (P + Q) / 2) + KL(Q, (P + Q) / 2) - log(4)
 def zero(): return 0
 
 r"""
-The same number in every world. So let the generator move its mass about among its own points, by weights $\theta$,
-while the discriminator stays at its best. Which way should $\theta$ go?
+The same number in every world. So let the generator move its mass about among its own points, in shares $e^\theta$ over
+their sum, while the discriminator stays at its best. Which way should $\theta$ go?
 """
 
 @lost(r"\nabla_\theta V(G_\theta, D^*) \text{, with } p_G \text{ a softmax of } \theta \text{ on points without data}")
@@ -210,7 +211,7 @@ $K f$ has the slope $K$ at most. It tries to score data higher than fakes, on th
       tight=dict(h=lambda p, p_G: gans.OBJECTIVES["wasserstein"].best(p, p_G)), where=lambda slope: slope > 0, rests_on=divergences.scaled_dual, covers="wgan-objective")
 def critics(K, p, f, p_G): return 1 / K * (E(p, K * f) - E(p_G, K * f))
 
-@wgan("=", r"-\operatorname{criticloss}(f^*(x_{1:N}), f^*(G(z_{1:N})))", to=way, by="and the steepest, down wherever F is above, says that much: what the critic lowers is -W_1", covers="wgan-objective")
+@wgan("=", r"-\operatorname{criticloss}(f^*(x_{1:N}), f^*(G(z_{1:N})))", to=way, by="the best critic falls at slope 1 where F is above F_G, rises where it is below, and says that much: its loss is -W_1", covers="wgan-objective")
 def steepest_called(p, p_G, x, x_G):
     f = gans.OBJECTIVES["wasserstein"].best(p, p_G)
     return -gans.OBJECTIVES["wasserstein"].critic(f[x], f[x_G])

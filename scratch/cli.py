@@ -193,8 +193,7 @@ def book(out, serve):
     print(os.path.join(out, "index.html"), flush=True)
     if serve:
         with contextlib.suppress(KeyboardInterrupt):
-            for address in book.serve(out):
-                print(f"{address}  (Ctrl-C ends it)", flush=True)
+            book.serve(out, lambda address: print(f"{address}  (Ctrl-C ends it)", flush=True))
     return 1 if wrong else 0
 
 

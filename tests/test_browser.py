@@ -540,7 +540,7 @@ def answers(host, port):
 def test_it_is_served_on_the_loopback_address_alone_and_nothing_but_the_book(book):
     (book.parent / "secret.txt").write_text("not for readers")
     server = subprocess.Popen([sys.executable, "-c", "import sys; from derivations import book\n"
-                               "for address in book.serve(sys.argv[1], 0): print(address, flush=True)", str(book)],
+                               "book.serve(sys.argv[1], lambda address: print(address, flush=True), 0)", str(book)],
                               env=ENV, stdout=subprocess.PIPE, text=True)
     try:
         address = server.stdout.readline().strip()

@@ -10,7 +10,6 @@ from pathlib import Path
 from derivations.book import index, mathml, pages, pictures
 from derivations.book.dice import rolled
 from derivations.engine import line as lines, run
-from scratch.runs.figures import plot
 
 
 def build(out, show=lambda done, total: done):
@@ -18,30 +17,37 @@ def build(out, show=lambda done, total: done):
     sentences. What `show(done, total)` makes of the derivations that are done is gone through, to tell of progress.
     Raises ValueError where the folder holds something else."""
     out = Path(out)
-    if out.exists() and (not out.is_dir() or any(out.iterdir()) and not (out / "math.woff").exists()):
+    if out.exists() and (not out.is_dir() or any(out.iterdir()) and not (out / "book.css").exists()):
         raise ValueError(f"--out {out}: there is something that is no book; expected a new folder, or one with a book.")
-    every = [d for topic in lines.topics() for d in lines.derivations_of(topic)]
-    with run.workers(True) as do:
-        drawn = do(_drawn, [(topic, i) for topic in lines.topics() for i in range(len(pictures.of(topic)))])
-        found = list(show(do(_checked, [(d.topic, lines.derivations_of(d.topic).index(d)) for d in every]), len(every)))
-        svgs  = dict(drawn)
-    rows      = [row for some, _, _ in found for row in some]
-    functions = run.merged(row for _, some, _ in found for row in some)
-    book      = pages.Book(rows, functions, {d: roll for d, (_, _, roll) in zip(every, found)})
-    where, complaints = run.whole(rows, functions)
-    made  = {"index.html": index.index(book, where), "symbols.html": index.symbols(book),
-             "functions.html": index.functions(book),
-             **{f"{topic}.html": pages.topic(book, topic) for topic in book.pages},
-             **{pages.address(name): index.function(book, name) for name in book.functions}}
-    texts = {name: whole(name, *page) for name, page in made.items()}
     for folder in ("code", "pictures", "learned"):
         (out / folder).mkdir(parents=True, exist_ok=True)
-    for name, text in {**texts, **svgs}.items():
-        (out / name).write_text(text, encoding="utf-8")
     for name in ("book.css", "book.js", *(f"learned/{path.name}" for path in pages.LEARNED.iterdir())):
         (out / name).write_bytes((pages.HERE / name).read_bytes())
+    every = [d for topic in lines.topics() for d in lines.derivations_of(topic)]
+    shown = [(topic, picture.name) for topic in lines.topics() for picture in pictures.of(topic)]
+    with run.workers(True) as do:
+        drawn = do(_drawn, shown)
+        found = list(show(do(_checked, [(d.topic, lines.derivations_of(d.topic).index(d)) for d in every]), len(every)))
+        drawn = dict(zip(shown, drawn))
+    rows      = [row for some, _, _ in found for row in some]
+    functions = run.merged(row for _, some, _ in found for row in some)
+    where, complaints = run.whole(rows, functions)
+    wrong = [text for row in (*rows, *functions) for text in row.wrong] + complaints
+    book  = pages.Book(rows, functions, {d: roll for d, (_, _, roll) in zip(every, found)},
+                       {name: caption for name, (_, caption) in drawn.items()})
+    made  = {"index.html": index.index(book, where, wrong), "symbols.html": index.symbols(book),
+             "functions.html": index.all_functions(book),
+             **{f"{topic}.html": pages.topic(book, topic) for topic in book.pages},
+             **{pages.address(name): index.function(book, name) for name in book.functions}}
+    texts = {name: document(name, *page) for name, page in made.items()}
+    for old in {path for path in (*out.glob("*.html"), *out.glob("code/*.html"))} - {out / name for name in texts}:
+        old.unlink()
+    for name, text in texts.items():
+        (out / name).write_text(text, encoding="utf-8")
+    for (topic, name), (svg, _) in drawn.items():
+        (out / "pictures" / f"{topic}-{name}.svg").write_text(svg, encoding="utf-8")
     (out / "math.woff").write_bytes(font(mathml.characters("".join(texts.values()))))
-    return [text for row in (*rows, *functions) for text in row.wrong] + complaints
+    return wrong
 
 
 def _checked(job):
@@ -50,12 +56,11 @@ def _checked(job):
 
 
 def _drawn(job):
-    topic, i = job
-    picture  = pictures.of(topic)[i]
-    return f"pictures/{topic}-{picture.name}.svg", plot(lambda f: picture.draw(f, **picture.numbers()), picture.size)
+    topic, name = job
+    return next(picture for picture in pictures.of(topic) if picture.name == name).drawn()
 
 
-def whole(name, title, body, data):
+def document(name, title, body, data):
     """A page around its body."""
     root = "../" * name.count("/")
     home = "" if name == "index.html" else f'<nav class=top><a href="{root}index.html">The road</a> ' \
@@ -83,16 +88,16 @@ def font(characters):
     return written.getvalue()
 
 
-def serve(out, port=8000):
-    """Serve the folder on the loopback address alone, at that port or, where it is taken, at a free one: yields the
-    address, and then serves until it is interrupted."""
+def serve(out, tell, port=8000):
+    """Serve the folder on the loopback address alone, at that port or, where it is taken, at a free one: `tell` its
+    address, and serve until interrupted."""
     handler = functools.partial(Quiet, directory=str(out))
     try:
         server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
     except OSError:
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     with server:
-        yield f"http://127.0.0.1:{server.server_port}/"
+        tell(f"http://127.0.0.1:{server.server_port}/")
         server.serve_forever()
 
 

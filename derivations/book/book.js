@@ -15,7 +15,6 @@ for (const section of document.querySelectorAll("section[data-world]")) {
     button.textContent = `Draw another world (this is ${at + 1} of ${count})`;
     for (const cell of section.querySelectorAll("[data-value]")) cell.textContent = world.letters[cell.dataset.value][at];
     for (const cell of section.querySelectorAll("[data-line]")) cell.textContent = world.lines[cell.dataset.line][at];
-    section.querySelector(".letters").open = true;
   });
   section.querySelector(".letters").before(button);
 }
@@ -30,12 +29,19 @@ function tap(sign) {
   const panel = document.createElement("div");
   panel.className = "refuted";
   panel.setAttribute("role", "status");
-  for (const i of sign.dataset.kills.split(" ")) {
-    const [change, by, world, before, ours] = data.kills[line.id][i], p = document.createElement("p"), b = document.createElement("b");
-    b.textContent = change.replace(" -> ", " → ");
-    p.append(b, ` is refuted by ${by} in the world ${world}: ${before}, ${ours}.`);
-    panel.append(p);
-  }
+  sign.dataset.kills.split(" ").forEach((i, n) => {
+    const [change, by, world, ...sides] = data.kills[line.id][i];
+    const one = document.createElement("details"), what = document.createElement("summary"), list = document.createElement("ul");
+    what.textContent = `${change.replace(" -> ", " → ")} is refuted by ${by}`;
+    for (const text of [...sides, ...world.split("   ").map(letter => `where ${letter}`)]) {
+      const item = document.createElement("li");
+      item.textContent = text;
+      list.append(item);
+    }
+    one.open = n === 0;
+    one.append(what, list);
+    panel.append(one);
+  });
   (line.querySelector(".code") || line).after(panel);
 }
 for (const sign of document.querySelectorAll(".sign")) {

@@ -51,11 +51,13 @@ def _html(path, start, end, kills, letters=()):
             at += 1
         taps.setdefault(tokens[at].start, []).append(i)
     out, (row, column) = [" " * start[1]], start
-    for token in tokens[bisect.bisect_left(starts, start):bisect.bisect_left(starts, end)]:
+    for at in range(bisect.bisect_left(starts, start), bisect.bisect_left(starts, end)):
+        token = tokens[at]
+        named = letters if tokens[at - 1].string != "." and rows[row - 1][token.end[1]:][:1] != "=" else ()
         while row < token.start[0]:
             out.append(rows[row - 1][column:] + "\n")
             row, column = row + 1, 0
-        out += [html.escape(rows[row - 1][column:token.start[1]]), _span(token, taps.get(token.start), letters)]
+        out += [html.escape(rows[row - 1][column:token.start[1]]), _span(token, taps.get(token.start), named)]
         row, column = token.end
     return textwrap.dedent("".join(out)).strip()
 

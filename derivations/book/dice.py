@@ -1,6 +1,7 @@
 """Drawn worlds with the value of every line, as text: what the button on a page shows one after the other."""
 import numpy as np
 
+from derivations.engine import mutate
 from derivations.engine.line import as_fractions, numbers
 from derivations.engine.relations import host, quiet
 from derivations.engine.worlds import WORLDS
@@ -8,6 +9,7 @@ from derivations.engine.worlds import WORLDS
 ROLLS  = 40                 # worlds on a page
 LONG   = 12                 # of more numbers than these only some are shown
 UNSAID = "not claimed in this world"
+AGREE  = "here the two agree"
 
 
 def rolled(derivation, n=ROLLS):
@@ -15,22 +17,18 @@ def rolled(derivation, n=ROLLS):
     where there are no more, the first of them small. Of the lines, those too that its own are compared with."""
     with quiet():
         every = {line.id: line for own in derivation.lines for line in (own, own.to) if line}
-        names = asked(derivation.world, every.values())
+        names = derivation.world.needs(name for line in every.values() for name in mutate.asked(line))
         pool  = [s for s in derivation.world.draw(WORLDS) if derivation.lines[0].applies(s)]
+        pool  = pool or derivation.world.draw(n)
         small = sorted((s for s in pool if not s.corner), key=_size)[:9]
-        first = min(small or pool, key=lambda s: _alike([letter(s, name) for name in names]))
+        first = min(small or pool, key=lambda s: (sum(AGREE in value(s, line) for line in derivation.lines),
+                                                  _alike([letter(s, name) for name in names])))
         shown = {}                              # the letters' texts -> the sample: every world once
         for s in [first, *pool]:
             if len(shown) < n:
                 shown.setdefault(tuple(letter(s, name) for name in names), s)
         return {"letters": {name: list(texts) for name, texts in zip(names, zip(*shown))},
                 "lines":   {id: [value(s, line) for s in shown.values()] for id, line in every.items()}}
-
-
-def asked(world, lines):
-    """The letters that lines are made of, and those that these follow from, in the order of their world's table."""
-    names = {name for line in lines for name in (*line.letters, *([line.over] if line.over else []))}
-    return [name for name in world.letters if name in names | set(world.drawn(names))]
 
 
 def letter(s, name):
@@ -43,10 +41,9 @@ def letter(s, name):
 def value(s, line):
     """A line's value, where its conditions hold."""
     try:
-        return _texts(line.value(s)) if line.applies(s) else UNSAID
-    except (ValueError, IndexError, TypeError) as error:
-        if line.relation != "!=":
-            raise
+        shown = _texts(line.value(s)) if line.applies(s) else UNSAID
+        return f"{shown} ({AGREE})" if line.relation == "!=" and shown == value(s, line.to) else shown
+    except Exception as error:                  # a formula as printed, or one that is wrong
         return f"cannot be evaluated: {error}"
 
 

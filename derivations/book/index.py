@@ -1,7 +1,7 @@
 """The pages that lead to others: the road with its figures and map, all symbols, all functions, and each of them."""
-import html
 import re
 import string
+from html import escape
 
 from derivations.book import code, mathml, pages, pictures
 from derivations.book.pages import address, noticed, short, what
@@ -12,21 +12,22 @@ from derivations.slips import SLIPS
 
 TITLE = "Deep generative models that can be believed"
 DOTS  = 62                  # on a row of the map
-escape = html.escape
 
 
-def index(book, where):
-    """The road. `where`: statement of the sources -> how it is covered."""
-    wrong = [text for row in (*book.rows.values(), *book.functions.values()) for text in row.wrong]
+def index(book, where, wrong):
+    """The road. `where`: statement of the sources -> how it is covered; `wrong`: sentences, all that is."""
+    claim = [row for id, row in book.rows.items() if lines.line_of(id).relation not in (None, "!=")]
+    slip  = [row for row in book.rows.values() if row.slip]
     dead  = sum(row.count("killed") for row in (*book.rows.values(), *book.functions.values()))
     kinds = {kind: sum(how == kind for how in where.values()) for kind in ("covered", "law", "family", "reason")}
-    also  = [f"{kinds[kind]} {words}" for kind, words in (("law", "stand in tests"), ("reason", "are left out"),
-                                                         ("family", "come with their models")) if kinds[kind]]
+    kept  = {"law": "stand in tests", "reason": "are left out", "family": "wait for models that are still to come"}
+    also  = ", ".join(f"{kinds[kind]} {words}" for kind, words in kept.items() if kinds[kind])
     new   = dict.fromkeys(topic for topic in book.pages if topic not in ROAD)
     front = string.Template((pages.HERE / "front.html").read_text(encoding="utf-8"))
     return TITLE, front.substitute(
-        title=TITLE, lines=len(book.rows), hold=f"with {len(wrong)} complaints" if wrong else "all of them hold",
-        dead=f"{dead:,}", covered=kinds["covered"], statements=len(where), also=", ".join(also), slips=len(SLIPS),
+        title=TITLE, lines=len(book.rows), claims=len(claim), heads=len(book.rows) - len(claim) - len(slip),
+        printed=len(slip), wrong=f"<h2>What is wrong</h2><pre>{escape(chr(10).join(wrong))}</pre>" if wrong else "",
+        dead=f"{dead:,}", covered=kinds["covered"], statements=len(where), also=also, slips=len(SLIPS),
         spine=stops(book, SPINE), beside=stops(book, BESIDE), map=atlas(book), functions=len(book.functions),
         new=f"<h2>Not on the road yet</h2>{stops(book, new)}" if new else ""), {}
 
@@ -40,7 +41,7 @@ def stops(book, part):
         cards.append(f'<li><a href="{topic}.html">{image}<div><b>{escape(book.pages[topic].title)}</b>'
                      f"<p>{escape(stop.brings) if stop else ''}</p><small>{len(book.lines(topic))} lines</small></div>"
                      "</a></li>")
-    return f'<ol class=road>{"".join(cards)}</ol>'
+    return f'<ol class="road{" numbered" if part is SPINE else ""}">{"".join(cards)}</ol>'
 
 
 def atlas(book):
@@ -86,13 +87,13 @@ def alphabetical(latex, name):
     return letters.lower(), letters, name
 
 
-def functions(book):
+def all_functions(book):
     """The functions of `scratch` that lines run, and how well the lines hold them."""
-    rows = [f'<tr><td><a href="{address(name)}"><code>{escape(name)}</code></a><td>{noticed(row)}'
-            f"<td>{len(set(row.lines))}" for name, row in sorted(book.functions.items())]
-    body = ("<h1>Functions</h1><p class=question>The code that the models train with. Every change of it was tried on "
-            "every line that runs it: does one of them notice?</p><div class=scroll><table><thead><tr><th>function"
-            f"<th>changes<th>lines</thead><tbody>{''.join(rows)}</tbody></table></div>")
+    rows = [f'<li><a href="{address(name)}"><code>{escape(name)}</code></a><br><small>{noticed(row)}, '
+            f"{len(set(row.lines))} lines run it</small>" for name, row in sorted(book.functions.items())]
+    body = ("<h1>Functions</h1><p class=question>The code that the models train with. It was changed in every way that "
+            "a slip could, and the lines that run it were tried until one noticed.</p>"
+            f"<ul class=functions>{''.join(rows)}</ul>")
     return "Functions", body, {}
 
 

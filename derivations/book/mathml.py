@@ -27,10 +27,10 @@ MARKS     = {r"\bar", r"\tilde", r"\hat"}                                       
 
 def formula(latex, letters=(), let=None):
     """A displayed formula, of pieces between which a line may end. `letters`: name -> LaTeX; `let`: its own name."""
-    first = [_row(_tree(let, letters, True)), ElementTree.fromstring("<mo form='infix'>=</mo>")] if let else []
+    first = [*_row(_tree(let, letters, True)), ElementTree.fromstring("<mo form='infix'>=</mo>")] if let else []
     pieces = [[]]
     for node in [*first, *_row(_tree(latex, letters, True))]:
-        if node.tag == "mo" and node.text in BREAKS and pieces[-1] and _whole(pieces[-1]):
+        if node.tag == "mo" and node.text in BREAKS and pieces[-1] and _closed(pieces[-1]):
             pieces.append([])
             node.set("form", "infix")
         if node.tag == "mtext" or pieces[-1] and pieces[-1][-1].tag == "mtext":
@@ -38,13 +38,13 @@ def formula(latex, letters=(), let=None):
         pieces[-1].append(node)
     whole = f"{let} = {latex}" if let else latex
     made  = " ".join(_piece(piece) for piece in pieces if piece)
-    return f'<span class="formula" role="math" aria-label="{_escape(whole)}">{made}</span>'
+    return f'<span class="formula" role="math" aria-label="{html.escape(whole)}">{made}</span>'
 
 
 def _piece(nodes):
     """What stays together on a line; words are words, that may be broken."""
     if nodes[0].tag == "mtext":
-        return _escape(nodes[0].text.replace("\xa0", " ").strip())
+        return html.escape(nodes[0].text.replace("\xa0", " ").strip())
     return f"<span>{_math(nodes, display=True)}</span>"
 
 
@@ -59,10 +59,6 @@ def _math(nodes, display=False, latex=""):
     return ElementTree.tostring(math, encoding="unicode")
 
 
-def _escape(text):
-    return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
-
-
 def _row(tree):
     """What stands in the outermost row."""
     while len(tree) == 1 and tree.tag in ("math", "mrow") and tree[0].tag == "mrow" and not tree[0].attrib:
@@ -72,7 +68,7 @@ def _row(tree):
     return row
 
 
-def _whole(nodes):
+def _closed(nodes):
     """Is every bracket closed, and is there something to add to or to take away from?"""
     texts = [node.text for node in nodes if node.tag == "mo"]
     return nodes[-1].text not in BREAKS | OPENING | {","} and \
@@ -135,7 +131,7 @@ def _mended(node):
     if node.tag == "mover" and node[1].tag == "mo":
         node.set("accent", "true")
         node[1].set("stretchy", "false")
-    if node.tag == "mo" and (node.text or "").isalpha():
+    if node.tag == "mo" and (node.text or "").isalnum():
         node.tag, node.attrib = "mi", {}
     if node.tag == "mi" and node.text in (";", "~"):
         node.tag, node.text = "mo", node.text.replace("~", "∼")

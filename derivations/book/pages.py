@@ -3,16 +3,16 @@
 A page is (title, body, data): data is what book.js shows, worlds and refuted changes; all else is there without it.
 """
 import ast
-import html
 import importlib
 import re
+import zlib
+from html import escape
 from pathlib import Path
 
 from derivations import slips
 from derivations.book import code, mathml, pictures, road, text
-from derivations.book.dice import asked
 from derivations.book.road import ROAD
-from derivations.engine import line as lines, run
+from derivations.engine import line as lines, mutate, run
 from derivations.engine.relations import RELATIONS
 from derivations.engine.source import tree_of
 from scratch.models import MODELS
@@ -22,17 +22,18 @@ LEARNED = HERE / "learned"                      # what `scratch train MODEL` lea
 LEARNS  = "What {} makes of {}, as its report shows it"
 SIGNS   = {"=": "=", ">=": "≥", "<=": "≤", "= + const": "=", "prop": "∝", "->": "→", "!=": "≠"}
 PLACES  = ("argmax", "argmin", "root")          # relations that name a place, not a value
+EQUAL   = ("=", "= + const", "prop")            # those of which the residual says how far apart two sides are
 LONG    = 30                                    # a function of more lines is folded
-escape  = html.escape
 
 
 class Book:
-    """What the checks found, as the pages need it: rows of lines and of functions, and the rolled worlds."""
+    """What the checks found, as the pages need it: rows of lines and of functions, rolled worlds, captions."""
 
-    def __init__(self, rows, functions, rolls):
+    def __init__(self, rows, functions, rolls, captions):
         self.rows      = {row.id: row for row in rows}
         self.functions = {row.id: row for row in functions if row.id.startswith("scratch.")}
         self.rolls     = rolls                                      # derivation -> what dice.rolled made of it
+        self.captions  = captions                                   # (topic, name of a picture) -> its caption
         self.pages     = {topic: text.page_of(topic)
                           for topic in sorted(lines.topics(), key=lambda t: [*ROAD, t].index(t))}
         self.where     = {line.id: f"{topic}.html#{line.name}" for topic in self.pages for line in self.lines(topic)}
@@ -51,9 +52,10 @@ class Book:
 def topic(book, name):
     page, told = book.pages[name], set()                            # told: functions whose text stands on it already
     first, others = road.parted(page)
-    shown = {picture.beside: picture for picture in pictures.of(name)}
+    shown = {each.beside: figure(book, name, each) for each in pictures.of(name)}
     body  = [f"<h1>{escape(page.title)}</h1><p class=sources>{escape(page.sources)}</p>",
-             f"<p class=question>{escape(page.question)}</p>", picture(name, shown.get("")), contents(first, others),
+             f"<p class=question>{escape(page.question)}</p>" if page.question else "", shown.get("", ""),
+             contents(first, others),
              *(section(book, s, shown, told) for s in first)]
     if others:
         body += [way_on(book, name), "<h2 class=part id=s-beside>Beside the road</h2>",
@@ -75,12 +77,10 @@ def contents(first, others):
     return f'<nav class=contents aria-label="On this page"><ol>{items(first)}</ol>{beside}</nav>'
 
 
-def picture(name, shown):
-    if shown is None:
-        return ""
-    title = shown.title if shown.title.endswith("?") else f"{shown.title}."
-    return (f'<figure><img src="pictures/{name}-{shown.name}.svg" alt="{escape(title)}" loading=lazy>'
-            f"<figcaption><b>{escape(title)}</b> {escape(shown.told())}</figcaption></figure>")
+def figure(book, name, picture):
+    title = picture.title if picture.title.endswith("?") else f"{picture.title}."
+    return (f'<figure><img src="pictures/{name}-{picture.name}.svg" alt="{escape(title)}" loading=lazy>'
+            f"<figcaption><b>{escape(title)}</b> {escape(book.captions[name, picture.name])}</figcaption></figure>")
 
 
 def models(name):
@@ -107,9 +107,9 @@ def section(book, s, shown, told):
     (opening, _), *_ = s.lines
     where = f" They hold where <code>{escape(code.of_lambda(d.where))}</code>." if d.where else ""
     rows  = [("" if prose is opening else said(book, prose, each)) + line(book, each, roll, told)
-             + picture(d.topic, shown.get(each.id)) for prose, each in s.lines]
+             + shown.get(each.id, "") for prose, each in s.lines]
     return (f'<section id="{s.anchor}" data-world="{key(d)}"><h2>{escape(s.title)}</h2>'
-            f"{said(book, opening, s.lines[0][1])}{picture(d.topic, shown.get(s.title))}"
+            f"{said(book, opening, s.lines[0][1])}{shown.get(s.title, '')}"
             f"<details class=letters><summary>The letters of these lines: {escape(d.world.name)}.{where}</summary>"
             f"<div class=scroll>{letters(s, roll)}</div></details>{''.join(rows)}</section>")
 
@@ -127,10 +127,11 @@ def symbols(each):
 def letters(s, roll):
     """The table of a section's letters, with their values in the first world."""
     world = s.derivation.world
+    names = world.needs(name for _, each in s.lines for name in mutate.asked(each))
     rows  = [f'<tr><td data-letter="{name}">{mathml.inline(letter.latex)}</td>'
              f'<td><code data-letter="{name}">{name}</code></td><td>{what(letter)}</td>'
              f'<td class=value data-value="{name}">{escape(roll["letters"][name][0])}</td></tr>'
-             for name, letter in ((name, world.letters[name]) for name in asked(world, [each for _, each in s.lines]))]
+             for name, letter in ((name, world.letters[name]) for name in names)]
     return ("<table><thead><tr><th>symbol<th>in the code<th>what it is<th>in this world</thead>"
             f"<tbody>{''.join(rows)}</tbody></table>")
 
@@ -139,8 +140,7 @@ def what(letter):
     """What a letter is: drawn, or made of others."""
     if letter.follow:
         return f"<code>{escape(code.of_lambda(letter.follow))}</code>"
-    return escape(", ".join([letter.kind.says, " × ".join(map(str, letter.kind.dims))] if letter.kind.dims else
-                            [letter.kind.says]))
+    return letter.kind.says + (f" [{', '.join(map(str, letter.kind.dims))}]" if letter.kind.dims else "")
 
 
 # ---- a line ----------------------------------------------------------------------------------------------------------
@@ -154,13 +154,14 @@ def line(book, each, roll, told):
     values = [f'<span data-line="{each.to.id}">{escape(roll["lines"][each.to.id][0])}</span> '] \
         if other and each.relation not in PLACES else []
     values += [f'{sign} <span data-line="{each.id}">{escape(roll["lines"][each.id][0])}</span>']
+    values += [" + const"] if each.relation == "= + const" else []
     return (f'<article class="line{" slip" if each.relation == "!=" else ""}" id="{each.name}">'
             f'<a class=id href="#{each.name}">{each.id}</a>'
             f"<div class=math>{other}<span class=relation>{escape(sign)}</span>"
             f"<div class=body>{mathml.formula(each.latex, symbols(each), let)}{const}{by}</div></div>"
             f"<div class=code><pre><code>{code.of_line(each, row.kills)}</code></pre>"
             f"<output>{''.join(values)}</output></div>"
-            f"<p class=tally>{' · '.join(tally(book, each, row))}</p></article>{called(book, each, told)}")
+            f"<div class=tally>{' · '.join(tally(book, each, row))}</div></article>{called(book, each, told)}")
 
 
 def compared(book, each):
@@ -182,7 +183,8 @@ def tally(book, each, row):
     def source(f):
         return f"<code>{escape(code.of_lambda(f))}</code>"
 
-    yield '<b class=wrong>✗</b>' if row.wrong else '<b class=right>✓</b>'
+    if row.wrong or each.relation:
+        yield "<b class=wrong>✗</b>" if row.wrong else "<b class=right>✓</b>"
     if each.relation == "!=":
         yield f'<a href="slips.html#slip-{each.slip}">slip {each.slip}</a> of {slips.SLIPS[str(each.slip)].sources}'
         yield f"another value in {row.differs} of {row.tested} worlds"
@@ -190,6 +192,7 @@ def tally(book, each, row):
         yield "a chain starts"
     else:
         yield f"{row.tested} worlds"
+    if each.relation in EQUAL:
         yield f"largest residual {row.residual:.0e}" if row.residual else "residual 0"
     if row.mutants:
         yield noticed(row)
@@ -213,7 +216,7 @@ def tally(book, each, row):
         yield "formula compared by hand"
     if public := [name for name in book.runs[each.id] if not re.search(r"\._|<lambda>", name)]:
         yield "runs " + ", ".join(f'<a href="{address(name)}">{escape(short(name))}</a>' for name in public)
-    yield from map(escape, row.wrong)
+    yield from (f"<pre>{escape(text)}</pre>" for text in row.wrong)
 
 
 def noticed(row):
@@ -272,8 +275,9 @@ def short(name):
 
 
 def address(name):
-    """The page of a function, from the folder of the book."""
-    return f"code/{re.sub(r'[^A-Za-z0-9]+', '-', name.removeprefix('scratch.')).strip('-')}.html"
+    """The page of a function, from the folder of the book; that of a row of a table is told apart by a number."""
+    path, _, row = name.removeprefix("scratch.").partition(" ")
+    return f"code/{path.replace('<lambda>', str(zlib.crc32(row.encode())))}.html"
 
 
 def found(name):

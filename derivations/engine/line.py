@@ -305,5 +305,5 @@ def as_fractions(value):
 def numbers(parts, sign=False):
     """Arrays to four digits."""
     def text(a):
-        return f"[{', '.join(map(text, a))}]" if np.ndim(a) else f"{a:{'+' if sign else ''}.4g}"
+        return f"[{', '.join(map(text, a))}]" if np.ndim(a) else f"{a + 0.0:{'+' if sign else ''}.4g}"
     return ", ".join(map(text, parts))

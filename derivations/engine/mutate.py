@@ -1,11 +1,11 @@
 """Wrong on purpose: every line, every letter that follows and every function of `scratch` that a line reaches is
 changed a little, in every way that a slip could, and the checks have to notice.
 
-A mutant is *killed* where a check fails by value. It *crashes* where it raises, which a line notices too, but which
-proves little and is not counted. It is the *same* where every value is the line's own: then it has to be an
-*identity*, the same formula in a free world (same shapes, all laws broken), or be *listed* in `equivalent.toml`
-with a reason; the head of a chain may be *true* as well, for that it can be written so is what its chain claims. It
-is *untried* where no line ran it. What is left is *weak*: the value changed and no check noticed.
+A mutant is *killed* where a check fails by value. It *crashes* where checks raise, and none that is still tried fails:
+a line notices that too, but it proves little and is not counted. It is the *same* where every value is the line's own:
+then it has to be an *identity*, the same formula in a free world (same shapes, all laws broken), or be *listed* in
+`equivalent.toml` with a reason; the head of a chain may be *true* as well, for that it can be written so is what its
+chain claims. It is *untried* where no line ran it. What is left is *weak*: the value changed and no check noticed.
 """
 import ast
 import collections
@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 import scratch
+from backends import backend
 from backends.random import Stream
 from derivations.engine import words, worlds
 from derivations.engine.worlds import anywhere
@@ -203,9 +204,13 @@ def shapes(line, pool):
     return [group for group in groups.values() if len(group) > 1]
 
 
-@functools.lru_cache(1000)
 def some(line, n):
-    """n of the generic samples in which a line applies, and n corners."""
+    """n of the generic samples in which a line applies, and n corners: the same ones when asked again."""
+    return _some(line, n, backend().name)
+
+
+@functools.lru_cache(200)
+def _some(line, n, _):
     pool = [s for s in line.world.draw(worlds.WORLDS) if line.applies(s)]
     return [s for s in pool if not s.corner][:n] + [s for s in pool if s.corner][:n]
 
@@ -395,17 +400,9 @@ def _trace(line, pool):
 def asked(line):
     """The letters that a check of the line asks for, and those that they follow from."""
     options = (line.gap, line.where, line.derivation.where, *line.tight.values())
-    stack   = [*line.letters, *line.to.letters, *([line.over] if line.over else []),
-               *(name for f in options if callable(f) for name in _arguments(f)),
-               *(name for name in line.tight.values() if isinstance(name, str))]
-    needed  = set()
-    while stack:
-        name = stack.pop()
-        if name not in needed:
-            needed.add(name)
-            follow = line.world.letters[name].follow
-            stack += _arguments(follow) if follow else ()
-    return needed
+    return line.world.needs([*line.letters, *(line.to.letters if line.to else []), *([line.over] if line.over else []),
+                             *(name for f in options if callable(f) for name in _arguments(f)),
+                             *(name for name in line.tight.values() if isinstance(name, str))])
 
 
 def of_target(target):
@@ -427,21 +424,22 @@ def of_target(target):
 
 def _changed(world, f):
     """The letters of a world that a change of f may change: that which f is, and those that may run `scratch`."""
-    return tuple(name for name, letter in world.letters.items()
-                 if letter.follow and (letter.follow is f or _calls_scratch(letter.follow)))
+    return tuple(name for name, letter in world.letters.items() if letter.follow and _may_run(letter.follow, f))
 
 
 @functools.cache
-def _calls_scratch(f):
-    """May a function of a topic run code of `scratch`? Not if all that it names are words, numbers, and helpers that
-    may not."""
-    codes = [f.__code__]
+def _may_run(g, f, inside=()):
+    """May a function g of a topic run f, or code of `scratch`? Not if all that it names are words, numbers, and helpers
+    that may not; and nothing comes to it by another way than its arguments."""
+    if g is f or g.__closure__ or g.__defaults__ or g.__kwdefaults__:
+        return True
+    codes = [g.__code__]
     for code in codes:
         codes += [inner for inner in code.co_consts if isinstance(inner, types.CodeType)]
-    for value in filter(None, (f.__globals__.get(name) for code in codes for name in code.co_names)):
+    for value in filter(None, (g.__globals__.get(name) for code in codes for name in code.co_names)):
         home = getattr(value, "__module__", None) or getattr(value, "__name__", "")
         if home.startswith("derivations.") and home != words.__name__ and isinstance(value, types.FunctionType):
-            if _calls_scratch(value):
+            if value not in inside and _may_run(value, f, (*inside, g)):
                 return True
         elif home not in (words.__name__, "math") and not isinstance(value, (int, float)):
             return True

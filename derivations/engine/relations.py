@@ -109,6 +109,8 @@ def ordered(line, s, sign):
     if found.status == HOLDS and line.tight:
         found = equal(line, s.put(**{name: s[how] if isinstance(how, str) else s.call(how)
                                      for name, how in line.tight.items()}))
+        other = f"with another {', '.join(line.tight)}, where both are equal, the line before"
+        found = dataclasses.replace(found, sides=(other, "this line"))
     return found
 
 
@@ -133,7 +135,8 @@ def root(line, s):
     _comparable(host(s[line.over]), host(value))
     at, drawn = line.of.value(s.put(**{line.over: value})), line.of.value(s)
     size = 1 + max(np.max(abs(d), initial=0.0) for d in drawn)
-    return compare(tuple(a / size for a in at), tuple(0 * a for a in at), line.tol)
+    return dataclasses.replace(compare(tuple(a / size for a in at), tuple(0 * a for a in at), line.tol),
+                               sides=("there, by its size, the line before", "where it vanishes"))
 
 
 def equal_but_for_a_constant(line, s):
@@ -146,7 +149,8 @@ def equal_but_for_a_constant(line, s):
         if found.status != HOLDS or not all(np.isfinite(a).all() for a in found.ours):
             return dataclasses.replace(found, status=FAILS if found.status == FAILS else VACUOUS)
         differences.append(tuple(a - b for a, b in zip(found.before, found.ours)))
-    return compare(*differences, line.tol)
+    return dataclasses.replace(compare(*differences, line.tol), sides=(
+        "the difference of both lines", f"that with another {', '.join(line.vary)}"))
 
 
 def proportional(line, s):
@@ -156,6 +160,7 @@ def proportional(line, s):
     if a.ndim == 0 or a.shape[-1] == 1:
         return Outcome(VACUOUS)
     found = compare((a / a.sum(-1, keepdims=True),), (b / b.sum(-1, keepdims=True),), line.tol)
+    found = dataclasses.replace(found, sides=("summing to 1, the line before", "this line"))
     return found if (a.sum(-1) * b.sum(-1) > 0).all() else dataclasses.replace(found, status=FAILS)
 
 

@@ -115,16 +115,20 @@ def letters(topics):
 @contextlib.contextmanager
 def workers(several):
     """`do(f, jobs)` maps in as many processes as there are cores; in this one where a GPU is, or a stand-in for it.
-    They leave Ctrl-C to this process, and end with the job that they are at."""
+    They leave SIGINT and SIGTERM to this process, and end with the job that they are at."""
     if not several:
         yield map
         return
-    pool = concurrent.futures.ProcessPoolExecutor(os.cpu_count(), initializer=signal.signal,
-                                                  initargs=(signal.SIGINT, signal.SIG_IGN))
+    pool = concurrent.futures.ProcessPoolExecutor(os.cpu_count(), initializer=_deaf)
     try:
         yield pool.map
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _deaf():
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def merged(found):

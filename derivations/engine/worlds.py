@@ -10,7 +10,6 @@ Hypothesis draws small integers and every letter divides them, so that a shrunk 
 pencil. Four worlds in five are generic (sizes of at least 2, no zeros, letters that differ), one in five is a corner.
 """
 import dataclasses
-import functools
 import inspect
 import itertools
 import math
@@ -169,7 +168,7 @@ class World:
                     raise ValueError(f"the letter {symbol} of the world {name!r} has the dimension {d!r}, which is no "
                                      "size of it: expected one of "
                                      f"{', '.join(n for n, other in self.letters.items() if other.is_size) or 'none'}.")
-        self._pool = []
+        self._pool, self._after = [], {}
 
     def known(self, f, whose):
         """The letters that a function takes by name; raises ValueError for one that the world does not have."""
@@ -179,8 +178,8 @@ class World:
                 raise ValueError(f"{whose} asks for {name!r}; the world {self.name!r} has {', '.join(self.letters)}.")
         return names
 
-    def drawn(self, names):
-        """The drawn letters that the letters `names` follow from, in the order of the table."""
+    def needs(self, names):
+        """The letters `names` and all that they follow from, sizes too, in the order of the table."""
         needed, stack = set(), list(names)
         while stack:
             name = stack.pop()
@@ -189,17 +188,17 @@ class World:
                 letter = self.letters[name]
                 stack += inspect.signature(letter.follow).parameters if letter.follow else \
                     [d for d in (*letter.kind.dims, letter.kind.high) if isinstance(d, str)]
-        return [name for name, letter in self.letters.items() if name in needed and letter.kind]
+        return [name for name in self.letters if name in needed]
 
-    @functools.cache
-    def after(self, *names):
-        """The letters `names`, and those that follow from any of them."""
-        return {name for name in self.letters if not {name, *self._before(name)}.isdisjoint(names)}
+    def drawn(self, names):
+        """Those of them that are drawn."""
+        return [name for name in self.needs(names) if self.letters[name].kind]
 
-    def _before(self, name):
-        follow = self.letters[name].follow
-        for each in inspect.signature(follow).parameters if follow else ():
-            yield from (each, *self._before(each))
+    def after(self, names):
+        """The letters `names`, and all that follow from any of them."""
+        if names not in self._after:
+            self._after[names] = {name for name in self.letters if not set(self.needs([name])).isdisjoint(names)}
+        return self._after[names]
 
     def strategy(self, corners=True):
         """A Hypothesis strategy of samples, without corners if told so: three bytes say which sizes, and whether it is
@@ -289,7 +288,7 @@ class Sample:
     def put(self, *again, **letters):
         """The same world with these letters changed, and all that follows from them, or from those named to be worked
         out `again`; lines are forgotten."""
-        new, stale = Sample(self.world, {**self.given, **letters}, self.corner), self.world.after(*again, *letters)
+        new, stale = Sample(self.world, {**self.given, **letters}, self.corner), self.world.after((*again, *letters))
         new._known = {name: v for name, v in self._known.items() if isinstance(name, str) and name not in stale}
         return new
 

@@ -4,6 +4,8 @@ import importlib.util
 import re
 from typing import Callable
 
+from scratch.runs.figures import plot
+
 
 @dataclasses.dataclass(frozen=True)
 class Picture:
@@ -18,9 +20,11 @@ class Picture:
     #                                             at the top of the page unless told
     size:    tuple = (6.4, 2.9)                 # inches
 
-    def told(self):
-        """The caption, with its numbers."""
-        return re.sub(r"-(?=\d)", "−", self.caption.format(**self.numbers()))
+    def drawn(self):
+        """(the picture as SVG, its caption with the numbers)."""
+        numbers = self.numbers()
+        return plot(lambda figure: self.draw(figure, **numbers), self.size), \
+            re.sub(r"-(?=\d)", "−", self.caption.format(**numbers))
 
 
 def of(topic):

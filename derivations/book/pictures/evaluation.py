@@ -114,9 +114,9 @@ def draw_precision_recall(figure, taus, fewer, wider, narrower):
 
 PICTURES = [
     Picture("counterexamples", "Likelihood is not quality",
-            "Blue, the data. Left, a model of which ninety-nine samples in a hundred are noise: {lost[0]:.1f} nats an "
-            "example worse than the data's own law, and never more than log 100 = {most:.1f}. Right, one without a "
-            "flaw in any sample, that leaves out a mode: {lost[1]:.0f} nats worse.",
+            "Blue, the data. Left, a model of which ninety-nine samples in a hundred are noise, some near a mode by "
+            "chance: {lost[0]:.1f} nats an example worse than the data's own law, and never more than log 100 = "
+            "{most:.1f}. Right, one without a flaw in any sample, that leaves out a mode: {lost[1]:.0f} nats worse.",
             counterexamples, draw_counterexamples, size=(4.9, 2.2)),
     Picture("few-samples", "A distance that shrinks with n",
             "Two sets from one and the same normal law: the true distance is 0. What is measured is not, and falls "

@@ -119,8 +119,8 @@ PICTURES = [
             "that need it most.",
             two_pulls, draw_two_pulls, "How strongly a fake is pulled", size=(5, 2.5)),
     Picture("modes", "How many of eight modes",
-            "A generator draws some of eight modes on a ring, perfectly, and leaves the others out. The game, against "
-            "the best discriminator, counts how many; it cannot tell neighbours from modes that are spread. The "
+            "The data lie on a ring in eight clumps, or modes. A generator draws some of them perfectly and leaves the "
+            "others out. The game counts how many, and cannot tell neighbours from modes that are spread. The "
             "Wasserstein distance can: for four modes {w1[0][3]:.2f} against {w1[1][3]:.2f}.",
             eight_modes, draw_eight_modes, "How far the mass has to go", size=(5.4, 2.4)),
 ]

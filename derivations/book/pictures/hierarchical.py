@@ -167,10 +167,11 @@ PICTURES = [
             "way.",
             two_graphs, draw_two_graphs, size=(5.2, 2.6)),
     Picture("dependence", "What the slip rewards",
-            "Blue, the bound: it reaches log p(x) = {log_p:.2f} at a correlation of {best:.2f}, the posterior's. Red, "
-            "as it is printed: right where z₁ and z₂ are independent under q, and there it is highest. Who raises it "
-            "unlearns that the levels have to do with each other.",
-            dependence, draw_dependence, "Two levels, one bound", size=(5.2, 2.6)),
+            "Blue, the bound: it reaches log p(x) = {log_p:.2f} at a correlation of {best:.2f}, the posterior's (upper "
+            "table). Red, the bound as it is found in print: it agrees only where z₁ and z₂ are independent under q "
+            "(lower table), and there it is highest. Who raises it unlearns that the levels have to do with each "
+            "other.",
+            dependence, draw_dependence, "hierarchical.two_top_down", size=(5.2, 2.6)),
     Picture("depth", "The deeper, the tighter",
             "A q that is fixed: it noises the data, blue, in T steps. Every step back of p is one normal law, the "
             "best one. One level makes one bump and its bound is {bounds[0]:.2f} nats; with {T[8]} it is "
