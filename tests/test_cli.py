@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -376,3 +377,38 @@ def test_check_says_what_it_cannot_do_in_one_line(arguments, says, capsys):
     assert scratch_(*arguments) == 2
     err = capsys.readouterr().err
     assert says in err and err.count("\n") == 1
+
+
+# ---- the book --------------------------------------------------------------------------------------------------------
+def test_a_book_is_not_written_over_something_else(here, capsys):
+    (here / "thesis.tex").write_text("years of work")
+    for out in (here, here / "thesis.tex", here / "thesis.tex" / "book"):
+        assert scratch_("book", "--out", out) == 2
+        error = capsys.readouterr().err
+        assert error.startswith("scratch: ") and error.count("\n") == 1 and "thesis.tex" in error or "no book" in error
+    assert os.listdir(here) == ["thesis.tex"]
+
+
+@pytest.mark.parametrize("what, wrong, code", [("a book", [], 0), ("a book with a complaint", ["x does not hold"], 1)])
+def test_the_book_says_where_it_is_and_what_is_wrong(here, capsys, monkeypatch, what, wrong, code):
+    from derivations import book
+    monkeypatch.setattr(book, "build", lambda out, show: wrong)
+    monkeypatch.setattr(book, "serve", lambda out, tell: tell("http://127.0.0.1:1/"))
+    assert scratch_("book") == code
+    out, error = capsys.readouterr()
+    assert out == "book/index.html\n" and error.strip() == "".join(wrong)
+    assert scratch_("book", "--serve") == code
+    assert capsys.readouterr().out.endswith("http://127.0.0.1:1/  (Ctrl-C ends it)\n")
+
+
+@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_book_that_is_interrupted_ends_with_all_of_its_processes(here, number, code):
+    process = subprocess.Popen([sys.executable, "-m", "scratch", "book"], start_new_session=True, text=True,
+                               stderr=subprocess.PIPE, env=dict(os.environ, PYTHONPATH=str(ROOT)))
+    while not (here / "book" / "book.css").exists():
+        time.sleep(0.1)
+    time.sleep(2)                                           # its workers are at their first jobs
+    os.killpg(process.pid, number)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == code and error.strip() == ("scratch: interrupted." if code == 130 else "")
+    assert scratch_("book", "--help") == 0                  # what is there is a book, and may be written again

@@ -416,34 +416,11 @@ def of_target(target):
     with quiet():
         pools = [[(line, s) for s in some(line, FEW)] for line in target.lines]
         tried = [pair for row in itertools.zip_longest(*pools) for pair in row if pair]     # each line's first world,
-        again = {line.world: _changed(line.world, target.f) for line in target.lines}       # then their second ones
+        again = {world: [name for name, letter in world.letters.items() if letter.follow is target.f]
+                 for world in {line.world for line in target.lines}}                        # then their second ones
         for line, s in tried:
-            line.check(s)                       # works the letters out that a change of the function leaves as they are
+            line.check(s)                       # works out the letters: none calls `scratch`, so a change leaves them
         return [_of_target(target, mutant, tried, again) for mutant in mutants(target.f, groups, most)]
-
-
-def _changed(world, f):
-    """The letters of a world that a change of f may change: that which f is, and those that may run `scratch`."""
-    return tuple(name for name, letter in world.letters.items() if letter.follow and _may_run(letter.follow, f))
-
-
-@functools.cache
-def _may_run(g, f, inside=()):
-    """May a function g of a topic run f, or code of `scratch`? Not if all that it names are words, numbers, and helpers
-    that may not; and nothing comes to it by another way than its arguments."""
-    if g is f or g.__closure__ or g.__defaults__ or g.__kwdefaults__:
-        return True
-    codes = [g.__code__]
-    for code in codes:
-        codes += [inner for inner in code.co_consts if isinstance(inner, types.CodeType)]
-    for value in filter(None, (g.__globals__.get(name) for code in codes for name in code.co_names)):
-        home = getattr(value, "__module__", None) or getattr(value, "__name__", "")
-        if home.startswith("derivations.") and home != words.__name__ and isinstance(value, types.FunctionType):
-            if value not in inside and _may_run(value, f, (*inside, g)):
-                return True
-        elif home not in (words.__name__, "math") and not isinstance(value, (int, float)):
-            return True
-    return False
 
 
 def _of_target(target, mutant, tried, again):
