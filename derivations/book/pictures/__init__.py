@@ -6,6 +6,8 @@ from typing import Callable
 
 from scratch.runs.figures import plot
 
+RED = "#d1495b"             # what does not hold, beside the colours of figures.py
+
 
 @dataclasses.dataclass(frozen=True)
 class Picture:

@@ -1,5 +1,5 @@
 """Pictures of the divergences."""
-import numpy
+import numpy as np
 from scipy.optimize import minimize
 
 from derivations.book.pictures import Picture
@@ -10,26 +10,26 @@ from scratch.runs.figures import BLUE, GREY, INK, ORANGE
 
 
 # ---- how far apart? --------------------------------------------------------------------------------------------------
-HUMP = numpy.array([1, 2, 4, 2, 1]) / 10
+HUMP = np.array([1, 2, 4, 2, 1]) / 10
 
 
 def apart():
     """The hump, and the same hump shifted by 0 .. 8 points: three measures of how far apart they are."""
-    shifts, found = numpy.arange(9), []
+    shifts, found = np.arange(9), []
     for d in shifts:
-        p, q = (numpy.concatenate([numpy.zeros(k), HUMP, numpy.zeros(8 - k)]) for k in (0, d))
+        p, q = (np.concatenate([np.zeros(k), HUMP, np.zeros(8 - k)]) for k in (0, d))
         s = between(p, q)
         with quiet():
             found.append((kl_named(p, q), js_named(p, q), cdfs.value(s)[0]))
-    kl, js, w1 = numpy.array(found, dtype=float).T
-    return dict(shifts=shifts, hump=HUMP, kl=kl, js=js, w1=w1, limit=numpy.log(2),
-                full=int((js < numpy.log(2) - 1e-9).sum()))
+    kl, js, w1 = np.array(found, dtype=float).T
+    return dict(shifts=shifts, hump=HUMP, kl=kl, js=js, w1=w1, limit=np.log(2),
+                full=int((js < np.log(2) - 1e-9).sum()))
 
 
 def between(p, q):
     """A world with p and q on the points 0, 1, 2 .., its function the best one."""
     X = len(p)
-    s = Sample(transport, dict(X=X, y=numpy.arange(X) * 1.0, p=p, move=numpy.tile(q, (X, 1))))
+    s = Sample(transport, dict(X=X, y=np.arange(X) * 1.0, p=p, move=np.tile(q, (X, 1))))
     return s.put(h=s["best_f"])
 
 
@@ -37,8 +37,8 @@ def draw_apart(figure, shifts, hump, kl, js, w1, limit, **_):
     grid = figure.add_gridspec(2, 3, height_ratios=(1, 1.5))
     for column, d in enumerate((1, 3, 7)):
         axes = figure.add_subplot(grid[0, column], xlim=(-0.8, 12.8), ylim=(0, 0.55), xticks=[], yticks=[])
-        axes.bar(numpy.arange(5), hump, 0.8, color=BLUE, alpha=0.75)
-        axes.bar(numpy.arange(5) + d, hump, 0.8, color=ORANGE, alpha=0.75)
+        axes.bar(np.arange(5), hump, 0.8, color=BLUE, alpha=0.75)
+        axes.bar(np.arange(5) + d, hump, 0.8, color=ORANGE, alpha=0.75)
         axes.text(0, 0.46, f"{d} steps" if d > 1 else "1 step")
         axes.spines["left"].set_visible(False)
         axes.spines["bottom"].set_color(GREY)
@@ -63,23 +63,23 @@ def draw_apart(figure, shifts, hump, kl, js, w1, limit, **_):
 # ---- two directions --------------------------------------------------------------------------------------------------
 def directions():
     """The normal law on a grid that is nearest to two bumps, in either direction of KL."""
-    x = numpy.linspace(-6, 6, 121)
+    x = np.linspace(-6, 6, 121)
     p = 0.6 * bump(x, -2.5, 0.7) + 0.4 * bump(x, 2, 0.9)
     def nearest(cost):
-        starts = [minimize(lambda a: cost(bump(x, a[0], numpy.exp(a[1]))), start, method="Nelder-Mead",
+        starts = [minimize(lambda a: cost(bump(x, a[0], np.exp(a[1]))), start, method="Nelder-Mead",
                            options=dict(xatol=1e-10, fatol=1e-14, maxiter=2000)) for start in ((-2, 0), (2, 0), (0, 1))]
         best   = min(starts, key=lambda found: found.fun)
-        return best.x[0], numpy.exp(best.x[1]), best.fun
+        return best.x[0], np.exp(best.x[1]), best.fun
     cover, seek = nearest(lambda q: kl_named(p, q)), nearest(lambda q: kl_named(q, p))
     q_cover, q_seek = bump(x, *cover[:2]), bump(x, *seek[:2])
-    return dict(x=x, p=p, q_cover=q_cover, q_seek=q_seek, seek=numpy.array(seek), kl_cover=cover[2], kl_seek=seek[2],
+    return dict(x=x, p=p, q_cover=q_cover, q_seek=q_seek, seek=np.array(seek), kl_cover=cover[2], kl_seek=seek[2],
                 other=kl_named(q_cover, p), other_seek=kl_named(p, q_seek))
 
 
 def bump(x, mu, s):
     """The normal law on the points x."""
     a = -(x - mu)**2 / (2 * s**2)
-    w = numpy.exp(a - a.max())
+    w = np.exp(a - a.max())
     return w / w.sum()
 
 
@@ -97,8 +97,8 @@ def draw_directions(figure, x, p, q_cover, q_seek, kl_cover, kl_seek, **_):
 
 # ---- transport -------------------------------------------------------------------------------------------------------
 def carried():
-    p = numpy.array([1., 4, 3, 0, 0, 0, 0, 2, 2]) / 12
-    q = numpy.array([0., 0, 1, 3, 4, 2, 2, 0, 0]) / 12
+    p = np.array([1., 4, 3, 0, 0, 0, 0, 2, 2]) / 12
+    q = np.array([0., 0, 1, 3, 4, 2, 2, 0, 0]) / 12
     s = between(p, q)
     return dict(x=s["x"], p=p, q=q, plan=best_plan_marginals.value(s)[0], f=s["best_f"],
                 cost=float(cheapest.value(s)[0]), dual=float(attained.value(s)[0]))
@@ -111,7 +111,7 @@ def draw_carried(figure, x, p, q, plan, f, cost, **_):
     above.set(yticks=(0, -2, -4), xlim=(-0.7, 8.7))
     below.bar(x, 3 * p, 0.5, bottom=1, color=BLUE)
     below.bar(x, -3 * q, 0.5, color=ORANGE)
-    for (i, j), mass in numpy.ndenumerate(plan):
+    for (i, j), mass in np.ndenumerate(plan):
         if mass:
             below.plot((x[i], x[j]), (0.97, 0.03), color=GREY, linewidth=40 * mass, alpha=0.7, solid_capstyle="butt")
     below.text(-0.6, 1.6, "p", color=BLUE)

@@ -1,7 +1,7 @@
 """Pictures of estimators."""
 import math
 
-import numpy
+import numpy as np
 from scipy.special import gammaln
 from scipy.stats import binom
 
@@ -13,30 +13,30 @@ from scratch.runs.figures import BLUE, GREY, INK, ORANGE
 
 
 # ---- the logarithm of a mean -----------------------------------------------------------------------------------------
-P_Z   = numpy.array([0.70, 0.25, 0.05])
-P_X_Z = numpy.array([0.02, 0.15, 0.90])         # of the x that was seen
+P_Z   = np.array([0.70, 0.25, 0.05])
+P_X_Z = np.array([0.02, 0.15, 0.90])         # of the x that was seen
 KS    = (1, 10, 100)
 
 
 def law(k):
     """Every value of log 1/k sum p(x | z_i) for k draws of the prior, with its chance: a sum over how often each z came
     up, so 5151 cases are all that 100 draws can do."""
-    a, b = numpy.divmod(numpy.arange((k + 1)**2), k + 1)
+    a, b = np.divmod(np.arange((k + 1)**2), k + 1)
     a, b = a[a + b <= k], b[a + b <= k]
-    n    = numpy.stack([a, b, k - a - b], axis=-1)                                                      # [cases, Z]
-    p    = numpy.exp(gammaln(k + 1) + (n * numpy.log(P_Z) - gammaln(n + 1)).sum(-1))
-    return numpy.log(n @ P_X_Z / k), p
+    n    = np.stack([a, b, k - a - b], axis=-1)                                                      # [cases, Z]
+    p    = np.exp(gammaln(k + 1) + (n * np.log(P_Z) - gammaln(n + 1)).sum(-1))
+    return np.log(n @ P_X_Z / k), p
 
 
 def too_low():
-    edges, shares, means = numpy.arange(-4.1, 0.05, 0.1), [], []
+    edges, shares, means = np.arange(-4.1, 0.05, 0.1), [], []
     for k in KS:
         y, p = law(k)
-        shares.append(numpy.histogram(y, edges, weights=p)[0])
+        shares.append(np.histogram(y, edges, weights=p)[0])
         means.append(p @ y)
     log_p = math.log(P_Z @ P_X_Z)
-    lacks = log_p - numpy.array(means)
-    return dict(edges=edges, shares=numpy.array(shares), means=numpy.array(means), log_p=log_p, one=lacks[0],
+    lacks = log_p - np.array(means)
+    return dict(edges=edges, shares=np.array(shares), means=np.array(means), log_p=log_p, one=lacks[0],
                 ten=lacks[1], hundred=lacks[2])
 
 
@@ -61,14 +61,14 @@ MU = math.pi / 8
 
 def spreads():
     """The variance of one draw of both gradients of E[sin z] in mu, for z ~ N(mu, sigma^2)."""
-    sigma, found = numpy.geomspace(0.1, 5, 80), []
+    sigma, found = np.geomspace(0.1, 5, 80), []
     for s in sigma:
-        w    = Sample(fast, dict(mu=numpy.array(MU), omega=numpy.array(1.), sigma=numpy.array(s)))
+        w    = Sample(fast, dict(mu=np.array(MU), omega=np.array(1.), sigma=np.array(s)))
         through, chances = (float(line.value(w)[0]) for line in (sine_through, sine_score))
         found.append((float(sine_square.value(w)[0]) - through**2, float(sine_square_score.value(w)[0]) - chances**2))
-    through, score = numpy.array(found).T
-    i     = numpy.flatnonzero((score < through))[0]                                    # between i - 1 and i they cross
-    a, b  = numpy.log(score / through)[i - 1:i + 1]
+    through, score = np.array(found).T
+    i     = np.flatnonzero((score < through))[0]                                    # between i - 1 and i they cross
+    a, b  = np.log(score / through)[i - 1:i + 1]
     return dict(sigma=sigma, through=through, score=score, narrow=score[0] / through[0], wide=through[-1] / score[-1],
                 crossing=float(sigma[i - 1] * (sigma[i] / sigma[i - 1])**(a / (a - b))))
 
@@ -95,14 +95,14 @@ MOST   = 4000
 def funnel():
     """Ten running means of coins, from a fixed stream, and the band of two standard deviations. How likely a mean is
     outside is a sum of a binomial law."""
-    n     = numpy.unique(numpy.geomspace(4, MOST, 120).astype(int))
+    n     = np.unique(np.geomspace(4, MOST, 120).astype(int))
     paths = (Stream.seed(0)("coins").uniform((10, MOST), dtype="float64") < CHANCE).cumsum(1)[:, n - 1] / n
-    band  = 2 * numpy.sqrt(CHANCE * (1 - CHANCE) / n)
+    band  = 2 * np.sqrt(CHANCE * (1 - CHANCE) / n)
     slack = 1e-9                                                                       # a mean on the edge is inside
-    top, low = numpy.floor(n * (CHANCE + band) + slack), numpy.ceil(n * (CHANCE - band) - slack)
+    top, low = np.floor(n * (CHANCE + band) + slack), np.ceil(n * (CHANCE - band) - slack)
     inside = binom.cdf(top, n, CHANCE) - binom.cdf(low - 1, n, CHANCE)
-    rms   = [numpy.sqrt(binom.pmf(numpy.arange(k + 1), k, CHANCE) @ (numpy.arange(k + 1) / k - CHANCE)**2) for k in n]
-    return dict(n=n, paths=paths, band=band, inside=inside, rms=numpy.array(rms), outside=1 - inside[-1], last=band[-1],
+    rms   = [np.sqrt(binom.pmf(np.arange(k + 1), k, CHANCE) @ (np.arange(k + 1) / k - CHANCE)**2) for k in n]
+    return dict(n=n, paths=paths, band=band, inside=inside, rms=np.array(rms), outside=1 - inside[-1], last=band[-1],
                 hundred=2 * math.sqrt(CHANCE * (1 - CHANCE) / 100), truth=CHANCE)
 
 
@@ -114,7 +114,7 @@ def draw_funnel(figure, n, paths, band, truth, **_):
         axes.plot(n, path, color=INK, linewidth=0.8, alpha=0.7)
     axes.axhline(truth, color=BLUE, linewidth=2)
     for k in (10, 1000):
-        b = numpy.interp(k, n, band)
+        b = np.interp(k, n, band)
         axes.plot((k, k), (truth - b, truth + b), color=ORANGE, linewidth=2)
         axes.text(k * 1.08, truth - b - 0.08, f"± {b:.2f}", color=ORANGE)
     axes.text(105, 0.62, "100 times the draws,\na tenth of the error")

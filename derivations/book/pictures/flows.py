@@ -2,8 +2,7 @@
 import numpy as np
 
 from derivations import flows
-from derivations.book.pictures import Picture
-from derivations.book.pictures.slips import RED
+from derivations.book.pictures import RED, Picture
 from derivations.engine.worlds import Sample
 from scratch.flows import change
 from scratch.runs.figures import BLUE, GREY, INK, ORANGE

@@ -1,7 +1,7 @@
 """Pictures of the foundations."""
 from fractions import Fraction
 
-import numpy
+import numpy as np
 
 from derivations.book.pictures import Picture
 from derivations.engine.worlds import Sample
@@ -12,7 +12,7 @@ SEEN = 1                                        # the row that is looked at
 
 
 def numbers():
-    n = numpy.array([[1., 0, 1, 3], [1, 2, 4, 1], [4, 2, 1, 0]])
+    n = np.array([[1., 0, 1, 3], [1, 2, 4, 1], [4, 2, 1, 0]])
     s = Sample(table, dict(X=3, Z=4, n=n))
     p_x, p_z_x = marginal.value(s)[0], bayes.value(s)[0]
     return dict(p_xz=joint.value(s)[0], p_x=p_x, p_z=s["p_z"], posterior=p_z_x[SEEN], evidence=p_x[SEEN],
@@ -27,7 +27,7 @@ def draw(figure, p_xz, p_x, p_z, posterior, **_):
     top   = figure.add_axes((0.08, 0.78, 0.40, 0.14), xlim=main.get_xlim(), ylim=(0, 0.3))
     right = figure.add_axes((0.49, 0.18, 0.11, 0.58), ylim=main.get_ylim(), xlim=(0, 0.4))
     given = figure.add_axes((0.68, 0.18, 0.31, 0.58), xlim=main.get_xlim(), ylim=(0, 0.6), xlabel="z")
-    for (x, z), p in numpy.ndenumerate(p_xz):
+    for (x, z), p in np.ndenumerate(p_xz):
         side = 0.9 * (p / p_xz.max())**0.5
         main.add_patch(_box((z - side / 2, x - side / 2), side, side, color=BLUE, linewidth=0))
     main.add_patch(_box((-0.48, SEEN - 0.5), Z - 0.04, 1, fill=False, edgecolor=INK, linewidth=1.5))

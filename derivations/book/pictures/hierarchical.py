@@ -2,8 +2,7 @@
 import numpy as np
 
 from derivations import hierarchical, slips
-from derivations.book.pictures import Picture
-from derivations.book.pictures.slips import RED
+from derivations.book.pictures import RED, Picture
 from derivations.engine.worlds import Sample
 from scratch.diffusion.schedules import cosine, schedule
 from scratch.runs.figures import BLUE, INK, ORANGE

@@ -1,7 +1,7 @@
 """Pictures of mixtures and EM."""
 import math
 
-import numpy
+import numpy as np
 
 from backends.random import Stream
 from derivations.book.pictures import Picture
@@ -18,21 +18,21 @@ SHOWN = (0, 1, 2, 4, 8, 16)
 
 def colours():
     """Two Gaussians learned by EM from 120 points: after some steps what they are, and whose each point is."""
-    x, _  = gmm.sample(Stream.seed(3), 120, numpy.log([0.5, 0.5]), numpy.array([[-1.2, 0.2], [1.3, -0.2]]),
-                       numpy.array([[[0.4, 0.3], [0.3, 0.5]], [[0.4, -0.3], [-0.3, 0.5]]]))
-    model = numpy.log([0.5, 0.5]), numpy.array([[-0.5, 1.2], [0.5, -1.2]]), numpy.array([numpy.eye(2)] * 2)
+    x, _  = gmm.sample(Stream.seed(3), 120, np.log([0.5, 0.5]), np.array([[-1.2, 0.2], [1.3, -0.2]]),
+                       np.array([[[0.4, 0.3], [0.3, 0.5]], [[0.4, -0.3], [-0.3, 0.5]]]))
+    model = np.log([0.5, 0.5]), np.array([[-0.5, 1.2], [0.5, -1.2]]), np.array([np.eye(2)] * 2)
     r, pi, mu, Sigma, rise = [], [], [], [], []
     for step in range(SHOWN[-1] + 1):
         after, total = gmm.em_step(x, *model)
         rise.append(float(total))
         if step in SHOWN:
             r.append(gmm.responsibilities(x, *model)[0])
-            pi.append(numpy.exp(model[0]))
+            pi.append(np.exp(model[0]))
             mu.append(model[1])
             Sigma.append(model[2])
         model = after
-    return dict(x=x, r=numpy.array(r), pi=numpy.array(pi), mu=numpy.array(mu), Sigma=numpy.array(Sigma),
-                rise=numpy.array(rise), start=rise[0], end=rise[-1], unsure=int((abs(r[0][:, 0] - 0.5) < 0.4).sum()),
+    return dict(x=x, r=np.array(r), pi=np.array(pi), mu=np.array(mu), Sigma=np.array(Sigma),
+                rise=np.array(rise), start=rise[0], end=rise[-1], unsure=int((abs(r[0][:, 0] - 0.5) < 0.4).sum()),
                 unsure_end=int((abs(r[-1][:, 0] - 0.5) < 0.4).sum()))
 
 
@@ -49,26 +49,26 @@ def draw_colours(figure, x, r, mu, Sigma, **_):
 
 def ring(Sigma, radius=2):
     """Points at `radius` standard deviations around 0 [2, 61]."""
-    a = numpy.linspace(0, 2 * math.pi, 61)
-    return radius * numpy.linalg.cholesky(Sigma) @ numpy.stack([numpy.cos(a), numpy.sin(a)])
+    a = np.linspace(0, 2 * math.pi, 61)
+    return radius * np.linalg.cholesky(Sigma) @ np.stack([np.cos(a), np.sin(a)])
 
 
 def mixed(share):
     """Blue where share is 1, orange where 0, grey between."""
     from matplotlib.colors import to_rgb
-    ends = numpy.array([to_rgb(c) for c in (ORANGE, GREY, BLUE)])
-    return tuple(numpy.array([numpy.interp(share, (0, 0.5, 1), channel) for channel in ends.T]))
+    ends = np.array([to_rgb(c) for c in (ORANGE, GREY, BLUE)])
+    return tuple(np.array([np.interp(share, (0, 0.5, 1), channel) for channel in ends.T]))
 
 
 # ---- the staircase ---------------------------------------------------------------------------------------------------
 def staircase():
     """EM for one mean of two, all else held: the log-likelihood, and the bound of every step."""
-    x = numpy.array([-2.5, -2, -1.6, -1.1, 1.4, 1.8, 2.3, 2.7])[:, None]
-    s = Sample(guessed, dict(N=8, K=2, D=1, x=x, pi_=numpy.array([0.5, 0.5]), mu=numpy.array([[-1.8], [0.]]),
-                             A=numpy.zeros((2, 1, 1)), eps=numpy.array(1.)))
-    at    = lambda m: s.put(mu=numpy.array([[-1.8], [m]]))
-    m     = numpy.linspace(-3.4, 3.4, 171)
-    total = numpy.array([float(likelihood.value(at(a))[0]) for a in m])
+    x = np.array([-2.5, -2, -1.6, -1.1, 1.4, 1.8, 2.3, 2.7])[:, None]
+    s = Sample(guessed, dict(N=8, K=2, D=1, x=x, pi_=np.array([0.5, 0.5]), mu=np.array([[-1.8], [0.]]),
+                             A=np.zeros((2, 1, 1)), eps=np.array(1.)))
+    at    = lambda m: s.put(mu=np.array([[-1.8], [m]]))
+    m     = np.linspace(-3.4, 3.4, 171)
+    total = np.array([float(likelihood.value(at(a))[0]) for a in m])
     way, bounds, low, high = [-3.], [], [], []
     for _ in range(4):
         r = e_step.value(at(way[-1]))[0]
@@ -77,8 +77,8 @@ def staircase():
         for a in way[-2:]:
             low.append(float(lower_bound.value(at(a).put(r=r))[0]))
             high.append(float(likelihood.value(at(a))[0]))
-    return dict(m=m, total=total, way=numpy.array(way), bounds=numpy.array(bounds), low=numpy.array(low),
-                high=numpy.array(high), gained=low[1] - low[0], opened=high[1] - low[1])
+    return dict(m=m, total=total, way=np.array(way), bounds=np.array(bounds), low=np.array(low),
+                high=np.array(high), gained=low[1] - low[0], opened=high[1] - low[1])
 
 
 def draw_staircase(figure, m, total, way, bounds, low, high, **_):
@@ -89,11 +89,11 @@ def draw_staircase(figure, m, total, way, bounds, low, high, **_):
     for a, b, F in zip(way, way[1:], bounds):
         inside = F > floor
         curve.plot(m[inside], F[inside], color=ORANGE, linewidth=1.3)
-        curve.plot(a, numpy.interp(a, m, total), "o", color=INK, markersize=4)
-        curve.plot((b, b), (F.max(), numpy.interp(b, m, total)), color=GREY, linewidth=4, alpha=0.6,
+        curve.plot(a, np.interp(a, m, total), "o", color=INK, markersize=4)
+        curve.plot((b, b), (F.max(), np.interp(b, m, total)), color=GREY, linewidth=4, alpha=0.6,
                    solid_capstyle="butt")
     curve.set(xlabel="the mean that moves", ylabel="nats", xticks=(-2, 0, 2))
-    curve.text(0, numpy.interp(0.3, m, total) + 1, "log p", color=BLUE, ha="right")
+    curve.text(0, np.interp(0.3, m, total) + 1, "log p", color=BLUE, ha="right")
     curve.text(2.5, bounds[1].max(), "bounds", color=ORANGE, ha="center")
     steps.set_xticks(range(len(low)), ["E", "M"] * (len(low) // 2))
     steps.set_xlim(-0.6, len(low) - 0.4)
@@ -107,18 +107,18 @@ FLOOR = 0.04
 
 def collapse():
     """EM on nine points of the line from a narrow component near one of them, without a least variance and with it."""
-    x = numpy.array([-2.2, -1.5, -1.1, -0.6, -0.1, 0.3, 0.8, 1.4, 2.6])[:, None]
-    grid, found = numpy.sort(numpy.concatenate([numpy.linspace(-3, 3.2, 200), numpy.linspace(2.4, 2.8, 121)])), {}
+    x = np.array([-2.2, -1.5, -1.1, -0.6, -0.1, 0.3, 0.8, 1.4, 2.6])[:, None]
+    grid, found = np.sort(np.concatenate([np.linspace(-3, 3.2, 200), np.linspace(2.4, 2.8, 121)])), {}
     for name, floor in (("free", 0.0), ("held", FLOOR)):
-        model = numpy.log([0.2, 0.8]), numpy.array([[2.4], [0.]]), numpy.array([[[0.25]], [[1.5]]])
+        model = np.log([0.2, 0.8]), np.array([[2.4], [0.]]), np.array([[[0.25]], [[1.5]]])
         s, total, curves = [], [], []
         while len(s) < 9 and model[2].min() > 1e-12:
             after, log_lik = gmm.em_step(x, *model, floor=floor)
             s.append(math.sqrt(model[2][0, 0, 0]))
             total.append(float(log_lik))
-            curves.append(numpy.exp(gmm.responsibilities(grid[:, None], *model)[1]))
+            curves.append(np.exp(gmm.responsibilities(grid[:, None], *model)[1]))
             model = after
-        found |= {f"{name}_width": numpy.array(s), f"{name}_total": numpy.array(total), f"{name}_curves": curves[:4],
+        found |= {f"{name}_width": np.array(s), f"{name}_total": np.array(total), f"{name}_curves": curves[:4],
                   f"{name}_end": total[-1], f"{name}_next": model}
     return dict(x=x[:, 0], grid=grid, steps=len(found["free_width"]), **found)
 
@@ -127,7 +127,7 @@ def draw_collapse(figure, x, free_width, held_width, free_curves, held_curves, g
     both = figure.subplots(1, 2, sharey=True)
     for axes, name, width, curves in zip(both, ("nothing holds it", "a least width of 0.2"), (free_width, held_width),
                                          (free_curves, held_curves)):
-        for alpha, y in zip(numpy.linspace(0.35, 1, len(curves)), curves):
+        for alpha, y in zip(np.linspace(0.35, 1, len(curves)), curves):
             axes.plot(grid, y, color=ORANGE, alpha=alpha, linewidth=1.8)
         axes.plot(x, 0 * x - 0.06, "o", color=BLUE, markersize=4)
         axes.set_title(name, fontsize=9)

@@ -4,11 +4,9 @@ import math
 import numpy as np
 
 from derivations import gan, slips
-from derivations.book.pictures import Picture
+from derivations.book.pictures import RED, Picture
 from derivations.engine.worlds import Sample
 from scratch.runs.figures import BLUE, GREY, INK, ORANGE
-
-RED = "#d1495b"             # what is wrong, on all pages
 
 
 def values(**letters):

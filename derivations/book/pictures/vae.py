@@ -1,7 +1,7 @@
 """Pictures of variational autoencoders: the linear one on the digits, solved."""
 import functools
 
-import numpy
+import numpy as np
 
 from derivations.book.pictures import Picture
 from derivations.book.pictures.elbo import bars
@@ -20,7 +20,7 @@ def solved():
     data     = digits()["train"]
     x        = data["x"].astype(float)
     W, b, s2 = ppca.fit(x, 2)
-    return x, data["y"], W * numpy.sign(W[abs(W).argmax(0), (0, 1)]), b, s2
+    return x, data["y"], W * np.sign(W[abs(W).argmax(0), (0, 1)]), b, s2
 
 
 # ---- the plane of codes ----------------------------------------------------------------------------------------------
@@ -30,16 +30,16 @@ def plane():
     m, Sigma = s["m"], s["Sigma"]
     shown    = chosen(m, y)
     return dict(m=m, Sigma=Sigma, y=y, shown=shown, images=x[shown].reshape(-1, 8, 8) / 16, W=W, b=b, s2=float(s2),
-                wide=float(Sigma[0, 0]**0.5), high=float(Sigma[1, 1]**0.5), count=len(x), inside=1 - numpy.exp(-2))
+                wide=float(Sigma[0, 0]**0.5), high=float(Sigma[1, 1]**0.5), count=len(x), inside=1 - np.exp(-2))
 
 
 def chosen(m, y):
     """The index of one image of each digit, far from those before it and not too far out."""
     found = []
     for digit in range(10):
-        i = numpy.flatnonzero((y == digit) & ((m**2).sum(1) < 4))
-        found.append(i[numpy.min([((m[i] - a)**2).sum(1) for a in (*m[found], numpy.zeros(2))], axis=0).argmax()])
-    return numpy.array(found)
+        i = np.flatnonzero((y == digit) & ((m**2).sum(1) < 4))
+        found.append(i[np.min([((m[i] - a)**2).sum(1) for a in (*m[found], np.zeros(2))], axis=0).argmax()])
+    return np.array(found)
 
 
 def draw_plane(figure, m, Sigma, y, shown, images, **_):
@@ -56,7 +56,7 @@ def draw_plane(figure, m, Sigma, y, shown, images, **_):
 def draw_images(axes, at, images, size=0.3):
     from matplotlib.colors import to_rgb
     for (a, b), image in zip(at, images):
-        ink = numpy.concatenate([numpy.tile(to_rgb(BLUE), (8, 8, 1)), image[:, :, None]], axis=2)
+        ink = np.concatenate([np.tile(to_rgb(BLUE), (8, 8, 1)), image[:, :, None]], axis=2)
         axes.imshow(ink, extent=(a - size, a + size, b - size, b + size), interpolation="nearest", zorder=3)
 
 
@@ -67,13 +67,13 @@ def guess():
     x, _, W, b, s2 = solved()
     s    = Sample(linear, dict(N=len(x), M=64, K=2, x=x, W=W, b=b, s2=s2))
     A    = s["Sigma"] @ W.T / s2                                                        # m = A (x - b)
-    t    = numpy.linspace(0, 1, 5)
+    t    = np.linspace(0, 1, 5)
     low  = []
     for share in t:
-        moved = dict(x=x - b, b=0 * b, A=share * A, var=numpy.diagonal(s["Sigma"])**share)
+        moved = dict(x=x - b, b=0 * b, A=share * A, var=np.diagonal(s["Sigma"])**share)
         low.append(bound.value(s.put(**moved))[0].mean())
     log_p = float(ppca.log_likelihood(x, W, b, s2).mean())
-    return dict(t=t, elbo=numpy.array(low), log_p=log_p, blind=log_p - low[0], half=log_p - low[2])
+    return dict(t=t, elbo=np.array(low), log_p=log_p, blind=log_p - low[0], half=log_p - low[2])
 
 
 def draw_guess(figure, t, elbo, log_p, **_):
@@ -95,7 +95,7 @@ NOISE = 10.0                                    # the decoder's variance, held f
 def unused():
     """Thirty codes and a decoder with fixed noise, both as good as they can be: what each code carries."""
     x, _, _, b, _ = solved()
-    s     = Sample(scattered, dict(N=len(x), M=64, K=30, x=x, b=b, s2=numpy.array(NOISE)))
+    s     = Sample(scattered, dict(N=len(x), M=64, K=30, x=x, b=b, s2=np.array(NOISE)))
     lam   = s["lam"][:30]
     used  = int((lam > NOISE).sum())
     rates = latent_rates.value(s)[0]
@@ -105,7 +105,7 @@ def unused():
 
 def draw_unused(figure, lam, rates, noise, used, **_):
     above, below = figure.subplots(2, 1, sharex=True)
-    i = numpy.arange(1, 31)
+    i = np.arange(1, 31)
     above.bar(i, lam, 0.7, color=BLUE)
     above.axhline(noise, color=ORANGE, linewidth=2)
     above.text(30.5, noise * 1.25, "the decoder's noise σ²", color=ORANGE, ha="right")
