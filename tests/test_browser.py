@@ -200,7 +200,8 @@ TAPS   = """() => {
     sign.click();
     const panels = [...line.querySelectorAll(".refuted")], text = panels.map(p => p.textContent).join();
     if (panels.length != 1 || sign.getAttribute("aria-expanded") != "true" || text.includes("undefined") ||
-        !kills.every(kill => kill && kill.every(part => part && text.includes(part.replace(" -> ", " → ")))))
+        !kills.every(kill => kill && kill.every(part => part &&
+            part.replace(" -> ", " → ").split("   ").every(piece => text.includes(piece)))))
       wrong.push(`${line.id}: ${sign.outerHTML} opens ${text}`);
     sign.click();
     if (line.querySelector(".refuted") || sign.getAttribute("aria-expanded") != "false")
@@ -434,7 +435,7 @@ def test_a_reader_with_a_mouse_draws_a_world_and_taps_a_sign(book, tab):
     button, value = tab.locator("section button").first, tab.locator("section .line output").first
     before = value.inner_text()
     button.click()
-    assert "2 of 40" in button.inner_text() and tab.locator(".letters").first.get_attribute("open") is not None
+    assert "2 of 40" in button.inner_text()
     button.click()
     assert value.inner_text() != before
     sign, panel = tab.locator("#bound .sign").first, tab.locator("#bound .refuted")
