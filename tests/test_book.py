@@ -128,6 +128,7 @@ def test_every_formula_of_the_book_is_set_and_says_its_latex():
     (r"p \log q",        "<mi>p</mi><mspace width='0.167em'/><mi>log</mi><mspace width='0.167em'/><mi>q</mi>"),
     (r"\mathrm{KL}",     "<mi>KL</mi>"),
     (r"\operatorname{elbo} q", "<mi>elbo</mi><mi>q</mi>"),
+    (r"\mathrm{H}",     "<mi mathvariant='normal'>H</mi>"),
     (r"\bar x",          "<mover accent='true'><mi>x</mi><mo stretchy='false'>¯</mo></mover>"),
     (r"\beta_t^2",       "<mrow data-letter='beta'><msubsup><mi>β</mi><mi>t</mi><mn>2</mn></msubsup></mrow>"),
     (r"\text{a \beta_t}", None),
@@ -282,7 +283,8 @@ def told(book, name):
 def test_a_tick_is_earned(found):
     assert "✓" in told(found, "elbo.split") and "90 worlds · largest residual 2e-16" in told(found, "elbo.split")
     assert "2 of 2 changes noticed, besides 1 the same formula, 1 cannot be evaluated" in told(found, "elbo.split")
-    assert "✗" in told(found, "elbo.bound") and "does not hold &lt;here&gt;" in told(found, "elbo.bound")
+    assert "✗" in told(found, "elbo.bound") and "<pre>elbo.bound does not hold &lt;here&gt;</pre>" in \
+        pages.line(found, lines.line_of("elbo.bound"), found.rolls[elbo], set())
     assert "equal when <math" in told(found, "elbo.bound") and "KL(q, p_z_x)" in told(found, "elbo.bound")
     assert "rests on <a href=\"elbo.html#split\">" in told(found, "elbo.gap")
     assert "slip 8" in (slip := told(found, "slips.data_above")) and "another value in 80 of 90 worlds" in slip

@@ -116,7 +116,8 @@ def _tree(latex, letters, display):
 
 @functools.cache
 def _converted(latex, display):
-    return convert_to_element(latex, xmlns="", display="block" if display else "inline")
+    upright = re.sub(r"\\mathrm\{(\w)\}", r"\\operatorname{\1}", latex)             # one letter would come out slanted
+    return convert_to_element(upright, xmlns="", display="block" if display else "inline")
 
 
 def _mended(node):
@@ -132,7 +133,7 @@ def _mended(node):
         node.set("accent", "true")
         node[1].set("stretchy", "false")
     if node.tag == "mo" and (node.text or "").isalnum():
-        node.tag, node.attrib = "mi", {}
+        node.tag, node.attrib = "mi", {"mathvariant": "normal"} if len(node.text) == 1 else {}
     if node.tag == "mi" and node.text in (";", "~"):
         node.tag, node.text = "mo", node.text.replace("~", "∼")
     if node.tag in ("msup", "msub") and (inner := _letter(node[0])) is not None and \

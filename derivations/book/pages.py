@@ -154,6 +154,7 @@ def line(book, each, roll, told):
     values = [f'<span data-line="{each.to.id}">{escape(roll["lines"][each.to.id][0])}</span> '] \
         if other and each.relation not in PLACES else []
     values += [f'{sign} <span data-line="{each.id}">{escape(roll["lines"][each.id][0])}</span>']
+    complaints = "".join(f"<pre>{escape(text)}</pre>" for text in row.wrong)
     values += [" + const"] if each.relation == "= + const" else []
     return (f'<article class="line{" slip" if each.relation == "!=" else ""}" id="{each.name}">'
             f'<a class=id href="#{each.name}">{each.id}</a>'
@@ -161,7 +162,8 @@ def line(book, each, roll, told):
             f"<div class=body>{mathml.formula(each.latex, symbols(each), let)}{const}{by}</div></div>"
             f"<div class=code><pre><code>{code.of_line(each, row.kills)}</code></pre>"
             f"<output>{''.join(values)}</output></div>"
-            f"<div class=tally>{' · '.join(tally(book, each, row))}</div></article>{called(book, each, told)}")
+            f"<div class=tally>{' · '.join(tally(book, each, row))}{complaints}</div></article>"
+            f"{called(book, each, told)}")
 
 
 def compared(book, each):
@@ -216,7 +218,6 @@ def tally(book, each, row):
         yield "formula compared by hand"
     if public := [name for name in book.runs[each.id] if not re.search(r"\._|<lambda>", name)]:
         yield "runs " + ", ".join(f'<a href="{address(name)}">{escape(short(name))}</a>' for name in public)
-    yield from (f"<pre>{escape(text)}</pre>" for text in row.wrong)
 
 
 def noticed(row):
