@@ -403,12 +403,16 @@ def test_the_book_says_where_it_is_and_what_is_wrong(here, capsys, monkeypatch, 
 
 @pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_book_that_is_interrupted_ends_with_all_of_its_processes(here, number, code):
-    process = subprocess.Popen([sys.executable, "-m", "scratch", "book"], start_new_session=True, text=True,
-                               stderr=subprocess.PIPE, env=dict(os.environ, PYTHONPATH=str(ROOT)))
-    while not (here / "book" / "book.css").exists():
-        time.sleep(0.1)
-    time.sleep(2)                                           # its workers are at their first jobs
-    os.killpg(process.pid, number)
-    _, error = process.communicate(timeout=60)
+    with subprocess.Popen([sys.executable, "-m", "scratch", "book"], start_new_session=True, text=True,
+                          stderr=subprocess.PIPE, env=dict(os.environ, PYTHONPATH=str(ROOT)),
+                          preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)) as process:
+        while not (here / "book" / "book.css").exists() and process.poll() is None:
+            time.sleep(0.1)
+        time.sleep(2)                                       # its workers are at their first jobs
+        os.killpg(process.pid, number)
+        try:
+            _, error = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == code and error.strip() == ("scratch: interrupted." if code == 130 else "")
     assert scratch_("book", "--help") == 0                  # what is there is a book, and may be written again
