@@ -1,5 +1,6 @@
 """The book before a browser sees it: its text, its formulas, its code, its worlds, its road."""
 import collections
+import contextlib
 import html
 import json
 import re
@@ -73,12 +74,18 @@ def test_an_id_on_a_page_stands_for_one_thing(topic):
     assert len(set(keys)) == len(keys)
 
 
+def test_the_promised_limits_are_kept():
+    assert (text.WORDS, text.LINES, dice.ROLLS) == (60, 12, 40)
+
+
 def test_prose_becomes_html():
     made = text.as_html(r"A *law* & `code` of -1 to 2-3, $x < 1$, [elbo.bound] and [the $q$ of it](elbo.best)."
                         "\n\nMore.", link=lambda name: f"to-{name}")
     assert made.count("<p>") == 2 and "<dfn>law</dfn> &amp; <code>code</code> of −1 to 2-3" in made
     assert '<a href="to-elbo.bound">elbo.bound</a>' in made
     assert re.search('<a href="to-elbo.best">the <math.*</math> of it</a>[.]', made)
+    assert text.as_html("`a < b`, $x$, on").startswith("<p><code>a &lt; b</code>, <span class=whole><math")
+    assert "</math>,</span> on" in text.as_html("$x$, on")
     assert text.words("one $a b c$ [two three](elbo.best) *four*") == 5
 
 
@@ -147,6 +154,11 @@ def test_a_letter_is_marked_wherever_it_stands_and_the_longest_wins():
     made = mathml.formula(r"\mathbb{E}_q[\log p(x, z)] - p(x) + \hat p(x) + q(z \mid x)", letters)
     marks = re.findall(r'data-letter="(\w+)"', made)
     assert marks == ["q", "p_xz", "p_x", "q"]
+    for latex, known, mark in ((r"\beta_t", dict(a=r"\beta", b=r"\beta_t"), "b"),
+                               ("p(x) p", dict(a="p(x)", b="p(z)"), "a")):
+        assert re.findall(r'data-letter="(\w+)"', mathml.inline(latex, known)) == [mark]
+    assert 'alttext="\\beta_t"' in mathml.inline(r"\beta_t", {"beta": r"\beta_t"})
+    assert {*re.findall(r'data-letter="(\w+)"', code.of_line(lines.line_of("elbo.split")))} == {"q", "p_xz", "p_z_x"}
 
 
 def test_a_sum_may_be_broken_before_a_sign_that_stands_in_no_bracket():
@@ -234,6 +246,16 @@ def test_values_are_written_as_one_reads_them():
     value = types.SimpleNamespace(applies=lambda s: True, relation="=", value=lambda s: (np.asarray(-0.),))
     slip  = types.SimpleNamespace(applies=lambda s: True, relation="!=", value=lambda s: (np.asarray(0.),), to=value)
     assert dice.value(s, value) == "0" and dice.value(s, slip) == f"0 ({dice.AGREE})"
+
+
+def test_the_button_shows_worlds_where_the_condition_holds_and_all_lines_that_are_compared():
+    for topic in TOPICS:
+        for d in lines.derivations_of(topic)[:3]:
+            roll = dice.rolled(d, 3)
+            assert dice.UNSAID not in roll["lines"][d.lines[0].id]
+            assert set(roll["lines"]) == {each.id for line in d.lines for each in (line, line.to) if each}
+            assert not [value for line in d.lines if line.relation != "!=" for value in roll["lines"][line.id]
+                        if "cannot be evaluated" in value]
 
 
 # ---- pictures --------------------------------------------------------------------------------------------------------
@@ -334,6 +356,54 @@ def test_every_letter_stands_among_the_symbols(found):
     assert names == set(re.findall(r"<td><code>(\w+)</code>", body))
 
 
+@by_topic
+def test_a_page_has_all_of_its_parts(found, topic):
+    _, body, data = pages.topic(found, topic)
+    page = PAGES[topic]
+    assert re.findall('<article class="line(?: slip)?" id="(\\w+)"', body) == \
+        [line.name for part in road.parted(page) for s in part for _, line in s.lines]
+    assert "<p class=question>" in body and body.index("<figure>") < body.index("<section")
+    assert body.count("<div class=prose>") == sum(bool(prose) for s in page.sections for prose, _ in s.lines)
+    for s in page.sections:
+        assert f'<section id="{s.anchor}"' in body and f'<li><a href="#{s.anchor}">' in body
+        if s.derivation.where:
+            assert f"They hold where <code>{html.escape(code.of_lambda(s.derivation.where))}" in body
+    for model, entry in MODELS.items():
+        rests = topic in entry.derivations.split()
+        assert (f"scratch train {model}<" in body) == (f'src="learned/{model}.' in body) == rests
+    for picture in pictures.of(topic):
+        assert f'src="pictures/{topic}-{picture.name}.svg" alt="{html.escape(picture.title)}' in body
+
+
+def test_a_line_shows_its_own_value_its_reason_and_what_it_claims(found):
+    line = lines.line_of("elbo.bound")
+    made = pages.line(found, line, dict(lines={line.id: ["ours"], line.to.id: ["before"]}), set())
+    assert '≥ <span data-line="elbo.bound">ours</span>' in made and "before" not in made
+    for line in LINES:
+        said, made = told(found, line.id), pages.line(found, line, found.rolls[line.derivation], set())
+        assert bool(line.where) == ("· where <code>" in said) and bool(line.reading) == ("read so: " in said), line.id
+        assert bool(line.why) == (" · to " in said) and bool(line.by) == ("<p class=by>" in made), line.id
+        assert (line.relation == "= + const") == ("+ const</span>" in made), line.id
+
+
+def test_the_ways_on_lead_on_and_the_map_has_every_line_and_thread(found):
+    assert '<a href="mixtures.html" rel=next>→' in pages.way_on(found, "elbo")
+    assert '<a href="divergences.html" rel=prev>←' in pages.way_on(found, "elbo")
+    made = index.atlas(found)
+    at   = re.findall(r'aria-label="([\w.]+)"><circle class=\w+ cx="(\d+)" cy="([\d.]+)"', made)
+    at   = {id: (float(x), float(y)) for id, x, y in at}
+    ends = re.findall(r'<path d="M(\d+) ([\d.]+) Q\S+ \S+ (\d+) ([\d.]+)"', made)
+    assert sorted(tuple(map(float, end)) for end in ends) == \
+        sorted((*at[line.id], *at[line.rests_on.id]) for line in LINES if line.rests_on)
+    assert all(f'<a href="{found.link(line.id)}"' in made for line in LINES)
+    assert re.findall(r'<li><a href="(\w+)\.html"><img', index.index(found, {}, [])[1]) == list(road.ROAD)
+
+
+def test_the_text_of_a_lambda_is_found_by_its_name():
+    names = [name for name in functions_of_scratch() if " lambda" in name]
+    assert len(names) > 5 and all(code.ast.unparse(pages.found(name)[1]) == name.partition(" ")[2] for name in names)
+
+
 # ---- the folder ------------------------------------------------------------------------------------------------------
 def test_the_book_is_not_written_over_something_else(tmp_path):
     (tmp_path / "thesis.tex").write_text("years of work")
@@ -349,3 +419,49 @@ def test_no_text_can_end_the_script_that_holds_it():
     assert "</script><b>" not in page and "<\\/script>" in page and "<title>a &lt; b</title>" in page
     assert '"../book.css"' in page and json.loads(re.search("id=book-data>(.*)</script>", page)[1]) == \
         {"kills": "</script><b>"}
+
+
+def test_a_book_is_built_over_an_older_one_and_holds_all_of_it(tmp_path, monkeypatch):
+    def checked(job):
+        d = lines.derivations_of(job[0])[job[1]]
+        return ([run.Row(line.id, d.topic, tested=9, differs=1) for line in d.lines],
+                [run.Row("scratch.autoencoders.latent.elbo", d.topic, mutants={"a": mutate.KILLED},
+                         lines=["elbo.called"])],
+                dict(of=d))
+    rolls = {}
+    monkeypatch.setattr(books, "_checked", checked)
+    monkeypatch.setattr(books, "_drawn", lambda job: (f"svg of {job}", f"caption of {job}"))
+    monkeypatch.setattr(run, "workers", lambda *_: contextlib.nullcontext(map))
+    monkeypatch.setattr(run, "whole", lambda rows, functions: ({}, [f"{len(functions)} functions are left out"]))
+    monkeypatch.setattr(pages, "topic", lambda book, topic: rolls.update(book.rolls) or (topic, topic, {}))
+    out = tmp_path / "book"
+    for old in (out / "gone.html", out / "code" / "gone.html", out / "book.css"):
+        old.parent.mkdir(parents=True, exist_ok=True)
+        old.write_text("old")
+    assert books.build(out) == ["1 functions are left out"]
+    assert all(roll["of"] is d for d, roll in rolls.items()) and len(rolls) > 100
+    assert (out / "pictures" / "elbo-bar.svg").read_text() == "svg of ('elbo', 'bar')"
+    files = {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()}
+    assert files == {"index.html", "symbols.html", "functions.html", "book.css", "book.js", "math.woff",
+                     "code/autoencoders.latent.elbo.html", *(f"{topic}.html" for topic in TOPICS),
+                     *(f"pictures/{topic}-{picture.name}.svg" for topic, picture in PICTURES),
+                     *(f"learned/{path.name}" for path in pages.LEARNED.iterdir())}
+    assert (out / "book.css").read_text() != "old" and "<meta charset=utf-8>" in (out / "elbo.html").read_text()
+
+
+def test_it_is_served_to_this_machine_alone_at_another_port_where_the_first_is_taken(tmp_path, monkeypatch):
+    asked, said = [], []
+
+    class Server(contextlib.nullcontext):
+        def __init__(self, where, handler):
+            asked.append(where)
+            if where[1]:
+                raise OSError("taken")
+            self.server_port, self.enter_result = 5, self
+
+        def serve_forever(self):
+            said.append("served")
+
+    monkeypatch.setattr(books.http.server, "ThreadingHTTPServer", Server)
+    books.serve(tmp_path, said.append, 8000)
+    assert asked == [("127.0.0.1", 8000), ("127.0.0.1", 0)] and said == ["http://127.0.0.1:5/", "served"]

@@ -1,4 +1,5 @@
 """The engine of derivations: it draws the worlds that it promises, refuses what makes no sense, sees what is wrong."""
+import ast
 import collections
 import contextlib
 import importlib.util
@@ -490,3 +491,36 @@ def test_no_letter_runs_what_is_changed():
             finally:
                 sys.settrace(None)
             assert not ran, f"{topic}, {world.name}: {ran}"
+
+
+# ---- what is told of a mutant ----------------------------------------------------------------------------------------
+def test_a_mutant_says_what_stood_there_and_who_noticed():
+    head = lines.line_of("elbo.evidence")
+    for verdicts in (mutate.of_line(head), mutate.of_line(lines.line_of("elbo.split"))):
+        assert all(v.change.startswith(ast.unparse(v.node) + " -> ") for v in verdicts)
+    kills = run.told_of(mutate.of_line(head))[1]
+    assert kills and {kill.line for kill in kills} <= {line.id for line in mutate.checked_by(head)}
+
+
+def test_a_function_of_two_pages_keeps_each_of_its_kills_once():
+    kills = {change: run.Kill(change, (1, 0), "line", "world", []) for change in "xy"}
+    rows  = [run.Row("f", "t", mutants=dict(x=mutate.CRASHED, y=mutate.KILLED), kills=[kills["y"]], lines=["a"]),
+             run.Row("f", "t", mutants=dict(x=mutate.KILLED, y=mutate.KILLED), kills=list(kills.values()), lines=["b"])]
+    row,  = run.merged(rows)
+    assert row.kills == [kills["y"], kills["x"]] and row.mutants == dict(x=mutate.KILLED, y=mutate.KILLED)
+    assert rows[0].kills == [kills["y"]]
+
+
+def test_a_change_is_tried_in_corners_too_and_leaves_no_argument_behind():
+    assert {bool(s.corner) for s in mutate.some(lines.line_of("elbo.bound"), 3)} == {False, True}
+    for m in mutate.mutants(lambda p: p + 1, [["p", "q"]]):
+        assert (m.code.co_varnames[:m.code.co_argcount] == ("p",)) == (not m.change.endswith("q")), m.change
+
+
+def test_letters_and_functions_of_a_line_are_changed_and_every_kill_is_told():
+    world = World("letters", X=size(2, 3), p=simplex("X"), q=simplex("X"), m=let("m", lambda p: p * 2))
+    line  = chain(("x", lambda p, q: E(q, log(p) - log(q)) + sum(p * 2 * q)),
+                  ("=", "y", lambda p, m, q: latent.elbo(log(p), q) + sum(m * q)), world=world)
+    rows  = run.of_functions([line])
+    assert {row.id for row in rows} == {"scratch.autoencoders.latent.elbo", "m (letters)"}
+    assert all(len(row.kills) == row.count(mutate.KILLED) > 0 and not row.count(mutate.WEAK) for row in rows)

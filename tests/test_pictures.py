@@ -3,6 +3,7 @@ import functools
 import importlib
 import itertools
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from scipy.integrate import quad
 from scipy.optimize import linear_sum_assignment, linprog
 from scipy.special import erf, expit
-from scipy.stats import chi, entropy as entropy_of, multivariate_normal, norm, wasserstein_distance
+from scipy.stats import binom, chi, entropy as entropy_of, multivariate_normal, norm, wasserstein_distance
 
 from derivations import gan, hierarchical
 from derivations.book.pictures import divergences, elbo, estimators, foundations, mixtures, of, vae
@@ -602,3 +603,51 @@ def test_repaired_a_planar_map_climbs_and_with_the_norm_for_its_square_it_goes_u
     assert (s["right"] > -1).all() and (s["wrong"] < -1).any()
     np.testing.assert_allclose(s["folded"], s["s"] - 3 * np.tanh(s["s"]), atol=1e-12)
     assert (np.diff(s["straight"]) > 0).all() and (np.diff(s["folded"]) < 0).any()
+
+
+# ---- what the captions say -------------------------------------------------------------------------------------------
+def said(topic, name):
+    """The numbers of a caption."""
+    told = next(p for p in of(topic) if p.name == name).drawn()[1]
+    return [float(number.replace("−", "-")) for number in re.findall(r"−?\d+(?:\.\d+)?", told)]
+
+
+def test_captions_say_the_numbers_of_their_pictures():
+    gone = shown("diffusion", "schedules")["gone"]
+    assert said("diffusion", "schedules")[:2] == [gone["linear"], gone["cosine"]] and gone["linear"] < gone["cosine"]
+    near(said("gan", "modes")[-2:], shown("gan", "modes")["w1"][:, 3], atol=0.005)
+    near([x for x in said("gan", "stages") if x < 0][:2], shown("gan", "stages")["V"][:2], atol=0.005)
+    near(said("evaluation", "few-samples")[-1], shown("evaluation", "few-samples")["drawn"][64][-1], atol=0.05)
+    assert said("estimators", "funnel")[-2] == shown("estimators", "funnel")["n"][-1]
+    assert len(shown("mixtures", "colours")["x"]) in said("mixtures", "colours")
+    near(shown("mixtures", "collapse")["held_width"].min(), 0.2)
+    depth = shown("hierarchical", "depth")
+    near(said("hierarchical", "depth")[-2:], (depth["bounds"][-1], depth["truth"]), atol=5e-5)
+    assert said("slips", "two-points")[-1] == -1.386
+
+
+def test_numbers_that_only_captions_say_are_those_of_the_curves():
+    n = shown("divergences", "directions")
+    near((n["other"], n["other_seek"]), (entropy_of(n["q_cover"], n["p"]), entropy_of(n["p"], n["q_seek"])))
+    near(shown("divergences", "apart")["limit"], math.log(2))
+    n = shown("mixtures", "staircase")
+    near(n["gained"], n["low"][1] - n["low"][0])
+    n = shown("mixtures", "collapse")
+    assert n["steps"] == len(n["free_width"]) and n["held_end"] == n["held_total"][-1]
+    n = shown("vae", "unused")
+    near((n["best"], n["total"]), (n["closed"].max(), n["closed"].sum()), rtol=1e-9)
+    n = shown("estimators", "gradients")
+    near((n["narrow"], n["wide"]), (n["score"][0] / n["through"][0], n["through"][-1] / n["score"][-1]))
+    n = shown("estimators", "funnel")
+    k = np.arange(4001)
+    near(n["last"], 2 * math.sqrt(0.21 / 4000))
+    near(n["outside"], binom.pmf(k[abs(k / 4000 - 0.3) > n["last"]], 4000, 0.3).sum(), rtol=1e-9)
+    n = shown("estimators", "too-low")
+    near((n["one"], n["ten"], n["hundred"]), n["log_p"] - n["means"])
+    n = shown("elbo", "bar")
+    assert (n["first"], n["lost"]) == (n["elbo"][0], n["kl"][0]) and shown("flows", "edge")["u"] == -3
+    near(shown("foundations", "table")["likely"], 1/2)
+    near(shown("evaluation", "counterexamples")["most"], math.log(100))
+    n = shown("hierarchical", "depth")
+    dx = n["x"][1] - n["x"][0]
+    near(n["truth"], -entropy_of(n["data"] * dx) - math.log(dx), rtol=1e-6, atol=1e-6)

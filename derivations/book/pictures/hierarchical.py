@@ -71,10 +71,10 @@ def dependence():
     r    = np.linspace(-0.44, 0.84, 65)
     _, right, printed = zip(*map(both, r))
     return dict(r=r, right=np.array(right), printed=np.array(printed), log_p=float(np.log(p_x)), best=best,
-                joint=both(best)[0], product=np.outer(a, b), at_best=float(both(best)[2]))
+                joint=both(best)[0], product=np.outer(a, b))
 
 
-def draw_dependence(figure, r, right, printed, log_p, best, joint, product, at_best):
+def draw_dependence(figure, r, right, printed, log_p, best, joint, product):
     tables, axes = figure.subfigures(1, 2, width_ratios=(0.36, 1))
     for part, table, title, colour in zip(tables.subplots(2, 1), (joint, product), ("q(z₁, z₂)", "q(z₁) q(z₂)"),
                                           (BLUE, RED)):
@@ -174,6 +174,6 @@ PICTURES = [
     Picture("depth", "The deeper, the tighter",
             "A q that is fixed: it noises the data, blue, in T steps. Every step back of p is one normal law, the "
             "best one. One level makes one bump and its bound is {bounds[0]:.2f} nats; with {T[8]} it is "
-            "{bounds[8]:.2f}, where the data's own law has {truth:.2f}. That deep chain is a diffusion model.",
+            "{bounds[8]:.4f}, where the data's own law has {truth:.4f}. That deep chain is a diffusion model.",
             depth, draw_depth, "T levels", size=(5, 3.1)),
 ]
