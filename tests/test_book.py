@@ -308,6 +308,8 @@ def test_a_tick_is_earned(found):
     assert "✗" in told(found, "elbo.bound") and "<pre>elbo.bound does not hold &lt;here&gt;</pre>" in \
         pages.line(found, lines.line_of("elbo.bound"), found.rolls[elbo], set())
     assert "equal when <math" in told(found, "elbo.bound") and "KL(q, p_z_x)" in told(found, "elbo.bound")
+    unknown = types.SimpleNamespace(**{**vars(lines.line_of("slips.data_above")), "slip": "<99>"})
+    assert "slip &lt;99&gt; · another" in " · ".join(pages.tally(found, unknown, found.rows["slips.data_above"]))
     assert "rests on <a href=\"elbo.html#split\">" in told(found, "elbo.gap")
     assert "slip 8" in (slip := told(found, "slips.data_above")) and "another value in 80 of 90 worlds" in slip
     assert told(found, "elbo.evidence").startswith("a chain starts") and "latent.elbo" in told(found, "elbo.called")
@@ -316,7 +318,8 @@ def test_a_tick_is_earned(found):
 def test_the_index_counts_and_complains(found):
     _, body, _ = index.index(found, {"a": "covered", "b": "covered", "c": "law", "d": "family"}, ["bound < 0"])
     kinds = collections.Counter(line.relation for line in LINES)
-    assert f"<b>{len(LINES)}</b> lines: {len(LINES) - kinds[None] - kinds['!=']} say something" in body
+    claims = len(LINES) - kinds[None] - kinds["!="]
+    assert f"<b>{len(LINES)}</b> lines: {claims} say something of the line before, of which 1 fails" in body
     assert f"{kinds['!=']} are formulas as printed" in body and f"{kinds[None]} begin a chain" in body
     assert "<b>2</b> of the 4 statements" in body and "<pre>bound &lt; 0</pre>" in body and "<b>3</b> changes" in body
     assert "1 stand in tests, 1 wait for models" in body

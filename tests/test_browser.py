@@ -460,6 +460,12 @@ def test_a_reader_with_a_keyboard_does_the_same(book, tab, key):
     assert not panel.count()
 
 
+def lit(tab, within=""):
+    """The letters that have a ground of their own."""
+    return tab.locator(f"{within}[data-letter]").evaluate_all(
+        "all => all.filter(e => getComputedStyle(e).backgroundColor != 'rgba(0, 0, 0, 0)').map(e => e.dataset.letter)")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_panel_and_a_letter_that_is_lit_can_be_read(book, tab, scheme):
     tab.goto(topic(book))
@@ -467,21 +473,21 @@ def test_a_panel_and_a_letter_that_is_lit_can_be_read(book, tab, scheme):
     tab.locator("#bound .sign").first.click()
     tab.locator("#bound .code [data-letter]").last.hover()
     tab.wait_for_timeout(200)                                       # the colour fades in
-    assert tab.locator(".lit").count() and tab.locator(".refuted").count()
-    faint = tab.evaluate(f"() => {{ {HELP} return faint().filter(e => e.closest('.lit, .refuted')).map(told) }}")
+    assert lit(tab) and tab.locator(".refuted").count()
+    shown = "e => e.closest('[data-letter], .refuted')"
+    faint = tab.evaluate(f"() => {{ {HELP} return faint().filter({shown}).map(told) }}")
     tab.emulate_media(color_scheme="light")
     assert not faint
 
 
 def test_a_letter_under_the_mouse_is_lit_in_the_formula_and_in_the_code(book, tab):
     tab.goto(topic(book))
-    assert not tab.locator(".lit").count()
+    assert not lit(tab)
     for place in ("code", "math"):
         tab.locator(f"#bound .{place} [data-letter=q]").first.hover()
-        assert set(tab.locator(".lit").evaluate_all("all => all.map(e => e.dataset.letter)")) == {"q"}
-        assert tab.locator("#bound .math .lit").count() and tab.locator("#bound .code .lit").count()
+        assert set(lit(tab)) == {"q"} and lit(tab, "#bound .math ") and lit(tab, "#bound .code ")
     tab.locator("h1").hover()
-    assert not tab.locator(".lit").count()
+    assert not lit(tab)
 
 
 # ---- without scripts -------------------------------------------------------------------------------------------------
@@ -489,6 +495,12 @@ def test_a_letter_under_the_mouse_is_lit_in_the_formula_and_in_the_code(book, ta
 def plain(chromium):
     """A tab in which no script runs."""
     return chromium.new_context(viewport=DESK, java_script_enabled=False).new_page()
+
+
+def test_a_letter_is_lit_without_a_script_too(book, plain):
+    plain.goto(topic(book))
+    plain.locator("#bound .code [data-letter=q]").first.hover()
+    assert set(lit(plain)) == {"q"} and lit(plain, "#bound .math ")
 
 
 def other(plain, path, text):

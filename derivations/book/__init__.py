@@ -5,6 +5,7 @@ import http.server
 import importlib.util
 import io
 import json
+import re
 from pathlib import Path
 
 from derivations.book import index, mathml, pages, pictures
@@ -65,10 +66,13 @@ def document(name, title, body, data):
     root = "../" * name.count("/")
     home = "" if name == "index.html" else f'<nav class=top><a href="{root}index.html">The road</a> ' \
            f'<a href="{root}symbols.html">Symbols</a> <a href="{root}functions.html">Functions</a></nav>'
+    lit  = "".join(f"section:has([data-letter={name}]:hover) [data-letter={name}] {{ background: var(--lit) }} "
+                   for name in sorted(set(re.findall(r'data-letter="(\w+)"', body))))    # a letter, wherever it stands
     data = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/") if data else ""
     return (f'<!doctype html><html lang=en><head><meta charset=utf-8><title>{html.escape(title)}</title>'
             '<meta name=viewport content="width=device-width, initial-scale=1">'
             f'<link rel=stylesheet href="{root}book.css">'
+            + (f"<style>{lit}</style>" if lit else "") +
             f'<script defer src="{root}book.js"></script></head><body>{home}<main>{body}</main>'
             + (f'<script type="application/json" id=book-data>{data}</script>' if data else "") + "</body></html>\n")
 

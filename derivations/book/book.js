@@ -51,11 +51,3 @@ for (const sign of document.querySelectorAll(".sign")) {
   sign.addEventListener("click", () => tap(sign));
   sign.addEventListener("keydown", event => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); tap(sign); } });
 }
-
-// ---- a letter, wherever it stands ------------------------------------------------------------------------------------
-document.addEventListener("pointerover", event => {
-  const letter = event.target.closest("[data-letter]");
-  for (const lit of document.querySelectorAll(".lit")) lit.classList.remove("lit");
-  if (letter && letter.closest("section"))
-    for (const same of letter.closest("section").querySelectorAll(`[data-letter="${letter.dataset.letter}"]`)) same.classList.add("lit");
-});

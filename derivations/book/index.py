@@ -26,7 +26,8 @@ def index(book, where, wrong):
     front = string.Template((pages.HERE / "front.html").read_text(encoding="utf-8"))
     return TITLE, front.substitute(
         title=TITLE, lines=len(book.rows), claims=len(claim), heads=len(book.rows) - len(claim) - len(slip),
-        printed=len(slip), wrong=f"<h2>What is wrong</h2><pre>{escape(chr(10).join(wrong))}</pre>" if wrong else "",
+        printed=len(slip), fails=sum(bool(row.wrong) for row in claim) or "none",
+        wrong=f"<h2>What is wrong</h2><pre>{escape(chr(10).join(wrong))}</pre>" if wrong else "",
         dead=f"{dead:,}", covered=kinds["covered"], statements=len(where), also=also, slips=len(SLIPS),
         spine=stops(book, SPINE), beside=stops(book, BESIDE), map=atlas(book), functions=len(book.functions),
         new=f"<h2>Not on the road yet</h2>{stops(book, new)}" if new else ""), {}

@@ -188,7 +188,9 @@ def tally(book, each, row):
     if row.wrong or each.relation:
         yield "<b class=wrong>✗</b>" if row.wrong else "<b class=right>✓</b>"
     if each.relation == "!=":
-        yield f'<a href="slips.html#slip-{each.slip}">slip {each.slip}</a> of {slips.SLIPS[str(each.slip)].sources}'
+        known = slips.SLIPS.get(str(each.slip))
+        yield f'<a href="slips.html#slip-{each.slip}">slip {each.slip}</a> of {known.sources}' if known else \
+            f"slip {escape(str(each.slip))}"
         yield f"another value in {row.differs} of {row.tested} worlds"
     elif each.relation is None:
         yield "a chain starts"
