@@ -11,7 +11,7 @@ from scratch import optim, trees
 from scratch.autodiff import value_and_grad
 from scratch.data import PARTS, batches
 from scratch.data.checks import check_array, check_labels
-from scratch.data.levels import one_hot, units
+from scratch.data.levels import check_examples, one_hot, units
 from scratch.hyper import Choice, Count, Fraction, Levels, NonNegative, Positive, Sizes, Whole, check, hyper
 
 
@@ -36,6 +36,7 @@ class Model:
                                                                      is the Fréchet distance of its samples
         sample(params, stats, stream, n) -> x              n examples, in the units of the data
     """
+    likelihood = "none"                 # what it knows of log p(x): "exact", "bound" or "none"
     criterion = "log-likelihood"        # what the validation split chooses by
     higher    = True                    # is it a log-likelihood, in nats, or an error, of which less is better?
     last      = False                   # is the last state used, whatever the validation says?
@@ -137,6 +138,40 @@ class Descent(Model):
 
     def diagnose(self, state, batch):
         return f"Use a smaller lr than {self.lr}, or clip."
+
+
+class Exact:
+    """What a model has besides that knows log p(x) itself, by two methods of its own, both in nats [B]:
+    `log_prob(params, stats, x)` of whatever a user hands over, and `density(params, stats, x)` of examples as the model
+    learns them, in the precision of params. It need not be a model of descent."""
+    likelihood = "exact"
+
+    def loss(self, params, stats, batch, stream):
+        """-log p(x_n) in nats, a mean over the batch."""
+        return -xp.mean(self.density(params, stats, batch["x"])), (stats, {})
+
+    def evaluate(self, params, stats, batch, stream, draws=1):
+        """log p(x_n) of each example, in nats [N]. Raises as `log_prob` does."""
+        return {self.criterion: self.log_prob(params, stats, batch["x"])}
+
+
+@dataclasses.dataclass(frozen=True)
+class OfBits(Exact):
+    """A model of bits [B, D]. stats hold the share of ones of each column, `rates` [D], never 0 and never 1."""
+    binarise: str = hyper("threshold", Choice(("threshold", "static")),
+                          "how levels become bits: 1 from half the range on, or drawn once")
+    levels:   int = hyper(None, Levels, "of the data, where they do not say it themselves")
+
+    def view(self, data, stream):
+        return (data.with_levels(self.levels) if self.levels else data).as_bits(self.binarise, stream)
+
+    def rates(self, x):
+        """Of the training data, float32."""
+        return ((xp.sum(x, axis=0, dtype="float32") + 0.5) / (len(x) + 1)).astype("float32")
+
+    def log_prob(self, params, stats, x):
+        """log P(x_n) in nats [N] of bits x [N, D], in the precision of stats. Raises as `check_examples` does."""
+        return self.density(params, stats, check_examples(x, len(stats["rates"]), 2))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -442,20 +442,45 @@ def test_a_damaged_file_of_digits_is_refused(tmp_path):
 def test_every_name_loads_on_the_backend_and_is_a_function_of_the_stream(name, backend):
     with use(backend):
         a, b, c = load(name, SEED), load(name, SEED), load(name, SEED("other"))
-        sizes   = (1257, 180, 360) if name == "digits" else (4000, 1000, 1000)
+        sizes   = {"digits": (1257, 180, 360), "patterns": (14, 14, 14)}.get(name, (4000, 1000, 1000))
+        fixed   = name in ("digits", "patterns")
         D       = math.prod(a.shape)
         for part, n in zip(("train", "valid", "test"), sizes):
             x, again, other = (to_host(getattr(d, part)["x"]) for d in (a, b, c))
             assert type(getattr(a, part)["x"]) is xp.ndarray
             assert x.dtype == ("uint8" if a.levels else "float32") and x.shape == (n, D)
-            assert numpy.array_equal(x, again) and numpy.array_equal(x, other) == (name == "digits")
-        assert not numpy.array_equal(to_host(a.train["x"])[:180], to_host(a.valid["x"])[:180])
-        assert a.levels == dict(digits=17, bars=2).get(name) and a.symbols is None
-        assert a.shape == ((8, 8) if name == "digits" else TOYS[name].shape)
-        assert a.log_p is None if name == "digits" else a.log_p(a.test["x"]).shape == (1000,)
+            assert numpy.array_equal(x, again) and numpy.array_equal(x, other) == fixed
+        assert numpy.array_equal(*(to_host(d["x"])[:180] for d in (a.train, a.valid))) == (name == "patterns")
+        assert a.levels == dict(digits=17, bars=2, patterns=2).get(name) and a.symbols is None
+        assert a.shape == (TOYS[name].shape if name in TOYS else {"digits": (8, 8), "patterns": (3, 3)}[name])
+        assert a.log_p is None if name == "digits" else a.log_p(a.test["x"]).shape == sizes[2:]
         assert DATA[name][1]
     with pytest.raises(dataclasses.FrozenInstanceError):
         a.levels = 3
+
+
+def test_the_patterns_are_all_images_with_constant_rows_or_columns_and_equally_likely():
+    every = numpy.array(list(itertools.product((0, 1), repeat=9)), dtype="uint8")
+    image = every.reshape(-1, 3, 3)
+    fits  = (image == image[:, :, :1]).all((1, 2)) | (image == image[:, :1]).all((1, 2))
+    found = load("patterns", SEED)
+    assert sorted(map(tuple, found.train["x"])) == sorted(map(tuple, every[fits])) and fits.sum() == 14
+    log_p = found.log_p(every)
+    assert numpy.array_equal(numpy.isfinite(log_p), fits) and numpy.allclose(log_p[fits], -math.log(14), rtol=1e-7)
+
+
+@pytest.mark.parametrize("how", ["threshold", "static"])
+def test_bits_are_made_of_levels_by_half_of_the_range_or_by_chance(how):
+    k    = numpy.tile(numpy.arange(5, dtype="uint8"), (4000, 1))
+    part = {"x": k}
+    bits = data.Data(part, part, part, shape=(5,), levels=5, log_p=len).as_bits(how, SEED)
+    x    = bits.train["x"]
+    want = [0, 0, 1, 1, 1] if how == "threshold" else [0, 1 / 4, 1 / 2, 3 / 4, 1]
+    assert bits.levels == 2 and x.dtype == "uint8" and bits.log_p is None and set(numpy.unique(x)) == {0, 1}
+    assert abs(x.mean(0) - want).max() <= (0 if how == "threshold" else 6.2 / 2 / 4000**0.5)       # false alarm 1e-9
+    assert load("bars", SEED).as_bits(how, SEED).log_p is not None
+    with pytest.raises(ValueError, match="hold real numbers; expected levels"):
+        load("moons", SEED).as_bits(how, SEED)
 
 
 def test_the_loaded_digits_are_the_levels_and_their_classes():

@@ -8,22 +8,13 @@ from backends.random import Stream
 from scratch.autodiff import sigmoid, softplus
 from scratch.autoencoders import plain, vae
 from scratch.data.checks import check_array, check_integer, check_memory
-from scratch.data.levels import binarise, dequantise, level_dtype, quantise
+from scratch.data.levels import binarise, check_examples, dequantise, quantise
 from scratch.hyper import Choice, Count, Fraction, Levels, NonNegative, Positive, Sizes, hyper
 from scratch.nets import ACTIVATIONS, affine, mlp
 from scratch.probability.distributions import bernoulli_log_prob, gaussian_log_prob, logistic_log_prob, per_example
 from scratch.probability.divergences import kl_normal
 from scratch.probability.estimators import log_mean_exp, reparameterise
 from scratch.train import Descent
-
-
-def _checked(x, stats, levels):
-    """What a user hands over, as the examples [B, D] that the model learned: of these levels, or real numbers."""
-    x = check_array(x, "x", (None, len(stats["centre"])), keep_integers=True)
-    if levels and not bool(xp.all((x >= 0) & (x < levels) & (x == xp.floor(x)))):
-        raise ValueError(f"x holds {float(xp.min(x)):g} to {float(xp.max(x)):g}; expected whole numbers from 0 to "
-                         f"{levels - 1}.")
-    return x.astype(level_dtype(levels)) if levels else x
 
 
 # ---- variational -----------------------------------------------------------------------------------------------------
@@ -91,7 +82,8 @@ class VAE(Descent):
     beta:       float = hyper(1.0,         NonNegative,         "weight of the KL while training")
     levels:     int   = hyper(None,        Levels,              "of the data, where they do not say it themselves")
 
-    criterion = "ELBO"
+    criterion  = "ELBO"
+    likelihood = "bound"
 
     def view(self, data, stream):
         data = data.with_levels(self.levels) if self.levels else data
@@ -133,7 +125,7 @@ class VAE(Descent):
     def encode(self, params, stats, x, stream=Stream.seed(0)):
         """mu and log_var of q(z | x), each [B, Z], for data x [B, D] as they come; the stream draws the noise or
         the bits that the decoder wants. Raises as `evaluate` does."""
-        x = _checked(x, stats, 2 if self._static else self.levels)
+        x = check_examples(x, len(stats["centre"]), 2 if self._static else self.levels)
         return self._encode(params, stats, self.seen(x, stream("x"), stats["centre"].dtype))
 
     def _encode(self, params, stats, x):
@@ -170,7 +162,7 @@ class VAE(Descent):
         bound of as many.
         Raises as `check_array` does, and ValueError where levels are expected and x holds something else."""
         check_integer(draws, "draws", 1)
-        x   = _checked(batch["x"], stats, 2 if self._static else self.levels)
+        x   = check_examples(batch["x"], len(stats["centre"]), 2 if self._static else self.levels)
         x   = self.seen(x, stream("x"), stats["centre"].dtype)
         check_memory(4 * draws * len(x) * self.latent, f"draws={draws} of {len(x)} codes", "draw fewer")
         eps = stream("eps").normal((draws, len(x), self.latent), dtype=x.dtype)
@@ -291,7 +283,7 @@ class Autoencoder(Descent):
 
     def evaluate(self, params, stats, batch, stream, draws=1):
         """The squared error of each example [B]. Raises as the VAE's does."""
-        x = self.seen(_checked(batch["x"], stats, self.levels), stats["centre"].dtype)
+        x = self.seen(check_examples(batch["x"], len(stats["centre"]), self.levels), stats["centre"].dtype)
         encode, decode = self.net(params, stats)
         return {"squared error": per_example((x - decode(encode(x)))**2)}
 

@@ -47,6 +47,17 @@ class Data:
         return self._with_x(lambda k, part: binarise(k, self.levels, stream(part)).astype("uint8"),
                             levels=2, log_p=None, symbols=None)
 
+    def as_bits(self, how, stream):
+        """With bits for levels: by "threshold" 1 from half the range on, by "static" drawn once, as `binarised` does.
+        Raises ValueError where x is not levels."""
+        if self.levels is None:
+            raise ValueError("The data hold real numbers; expected levels, of which to make bits: say how many there "
+                             "are, with levels (2 for bits).")
+        if how == "static" or self.levels == 2:
+            return self.binarised(stream)
+        half = (self.levels - 1) / 2
+        return self._with_x(lambda k, part: (k >= half).astype("uint8"), levels=2, log_p=None, symbols=None)
+
     def with_levels(self, levels):
         """With reals that are whole numbers declared to be levels 0 .. levels - 1, uint8 or uint16. Raises ValueError
         for the first that is none, and where the data have other levels already."""
@@ -152,8 +163,17 @@ def _bars(bars, stream):
     return _toy(bars, stream).with_levels(2)
 
 
+def _patterns(stream):
+    """All parts are the same: each image once, so that a mean over them is an expectation."""
+    part = {"x": TOYS["bars"].support()}
+    def log_p(x):
+        return xp.where(xp.isfinite(TOYS["bars"].log_p(x)), -math.log(len(part["x"])), -math.inf)
+    return Data(part, part, part, shape=(3, 3), log_p=log_p).with_levels(2)
+
+
 #    name: what draws it from a stream, and what it is
 DATA = {
   "digits": (_digits, "8 x 8 handwritten digits of 17 levels, ten classes; 1257 / 180 / 360"),
   **{name: (functools.partial(_bars if name == "bars" else _toy, toy), toy.about) for name, toy in TOYS.items()},
+  "patterns": (_patterns, "the 14 3 x 3 binary images whose rows or columns are constant, equally likely, each once"),
 }

@@ -11,7 +11,7 @@
 import math
 
 from backends import xp
-from scratch.data.checks import check_integer
+from scratch.data.checks import check_array, check_integer
 
 
 def units(x):
@@ -55,6 +55,16 @@ def binarise(k, levels, stream):
     """
     levels = _levels(levels, k)
     return (stream.uniform(k.shape) < k.astype("float32") / (levels - 1)).astype("float32")
+
+
+def check_examples(x, D, levels=None):
+    """What a user hands over, as examples [B, D] of these levels, or real numbers. Raises as `check_array` does, and
+    ValueError where levels are expected and x holds something else."""
+    x = check_array(x, "x", (None, D), keep_integers=True)
+    if levels and not bool(xp.all((x >= 0) & (x < levels) & (x == xp.floor(x)))):
+        raise ValueError(f"x holds {float(xp.min(x)):g} to {float(xp.max(x)):g}; expected whole numbers from 0 to "
+                         f"{levels - 1}.")
+    return x.astype(level_dtype(levels)) if levels else x
 
 
 def level_dtype(levels):

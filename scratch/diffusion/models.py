@@ -60,6 +60,7 @@ class DDPM(Standardised):
                               sampling=True)
 
     criterion, higher = "L_simple", False
+    likelihood = "bound"
     most = 1000                 # a pass of the net for every step, for each of them
 
     def __post_init__(self):

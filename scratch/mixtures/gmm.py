@@ -19,7 +19,7 @@ from backends import backend, to_host, xp
 from scratch.autodiff import logsumexp, softmax
 from scratch.data.checks import check_table
 from scratch.hyper import Choice, Count, NonNegative, check, hyper
-from scratch.train import Model, State
+from scratch.train import Exact, Model, State
 
 log_2pi    = math.log(2 * math.pi)
 PRECISIONS = ("float32", "float64")
@@ -186,7 +186,7 @@ def start(x, K, stream, covariance="full", floor=0.0, steps=100):
 
 # ---- the model -------------------------------------------------------------------------------------------------------
 @dataclasses.dataclass(frozen=True)
-class GaussianMixture(Model):
+class GaussianMixture(Exact, Model):
     """Gaussian mixture, learned by EM on the whole of the data. Its log-likelihood never falls.
 
     params are log_pi [K], mu [K, D] and Sigma [K, D, D]; stats is empty. Raises ValueError or TypeError, in a sentence,
@@ -254,10 +254,6 @@ class GaussianMixture(Model):
         """log p(x_n) in nats [N], in the precision of params. Raises as `check_table` does."""
         x = check_table(x, "x", params["mu"].shape[1])
         return responsibilities(x.astype(params["mu"].dtype), **params)[1]
-
-    def evaluate(self, params, stats, batch, stream, draws=1):
-        """log p(x_n) of each example, in nats [N]."""
-        return {self.criterion: self.log_prob(params, stats, batch["x"])}
 
     def sample(self, params, stats, stream, n):
         """n points [n, D]."""
