@@ -2,9 +2,10 @@
 
 Bend a simple law into the one we want. Where the map stretches, the density thins out: by how much?
 """
-from derivations import Derivation, World, invertible, let, positive, real, size, tex
-from derivations.engine.words import D, T, abs, arange, det, diagonal, eigh, exp, eye, inv, log, logdet, mean, pi, prod, sin, solve, sqrt, stack, sum, tanh, where
+from derivations import Derivation, World, index, invertible, let, positive, real, simplex, size, tex
+from derivations.engine.words import D, E, KL, T, abs, arange, cos, det, diagonal, eigh, exp, eye, flip, inv, log, logdet, mean, ones, pi, prod, sin, solve, sqrt, stack, sum, tanh, where, zeros
 from scratch.autodiff import log_sigmoid
+from scratch.autoencoders import vae
 from scratch.flows import change
 
 # ---- On the line, the slope decides ----------------------------------------------------------------------------------
@@ -38,6 +39,40 @@ def log_density(p_z, df): return log(p_z) + log(abs(df))
 
 @slope("=", r"\operatorname{logprob}(y, f, \log p_Z)", by="what a flow trains with: exact, where a VAE has a bound", covers="flow-exact-likelihood-claim")
 def called(y, a, k, b): return change.log_prob(y, lambda y: (a * (y + k * tanh(y)) + b, log(abs(a * (1 + k * (1 - tanh(y)**2))))), lambda z: log_sigmoid(z) + log_sigmoid(-z))
+
+# ---- Drawing from it -------------------------------------------------------------------------------------------------
+def fine(h, n=60):
+    """Points so close, and so far out, that a sum over them is the integral."""
+    return h * arange(-n, n + 1)
+
+
+drawn = World("draws of normal noise, and where they land",
+    a     = tex(r"a",           positive()),
+    b     = tex(r"b",           real()),
+    w     = tex(r"w",           real()),
+    c     = tex(r"c",           real()),
+    z     = let(r"z",           lambda: fine(h=0.15)),
+    dz    = let(r"dz",          lambda z: z[1] - z[0]),
+    p_z   = let(r"p_Z(z)",      lambda z, dz: exp(-z**2 / 2) / sqrt(2 * pi) * dz),
+    g     = let(r"g(z)",        lambda a, z, b: a * log(z + sqrt(z**2 + 1)) + b, covers="alg-flow-sampling:2"),
+    y     = let(r"y",           lambda a, b: a * fine(h=0.06) + b),
+    dy    = let(r"dy",          lambda y: y[1] - y[0]),
+    f     = let(r"f(y)",        lambda y, b, a: (exp((y - b) / a) - exp((b - y) / a)) / 2),
+    df    = let(r"Df(y)",       lambda y, b, a: (exp((y - b) / a) + exp((b - y) / a)) / (2 * a)))
+
+sampled = Derivation("draws", drawn)
+
+r"""
+To draw from a flow, draw noise and send it through $g$. No density is needed for that. Is the law of what arrives the
+$p_Y$ of the formula? Two laws are one if every wave has the same mean under both, $\cos(w y + c)$ for every $w$ and $c$; so
+ask the waves.
+"""
+
+@sampled(r"\mathbb{E}_{p_Z(z)}\left[\cos(w g(z) + c)\right]")
+def wave_of_draws(p_z, w, g, c): return E(p_z, cos(w * g + c))
+
+@sampled("=", r"\sum_y \cos(w y + c)\, \exp\left(-\frac{f(y)^2}{2}\right) Df(y) \frac{dy}{\sqrt{2 \pi}}", by="put z = f(y) into the integral; the mean of any function agrees in this way", covers="alg-flow-sampling")
+def wave_of_density(w, y, c, f, df, dy): return sum(cos(w * y + c) * exp(-f**2 / 2) * df * (dy / sqrt(2 * pi)))
 
 # ---- A straight map and its way back ---------------------------------------------------------------------------------
 def N(x, mu, Sigma):
@@ -153,7 +188,7 @@ cheap = World("matrices with a cheap determinant",
 determinants = Derivation("determinants", cheap)
 
 """
-For any $M$ by $M$ matrix the determinant costs about $M^3$ steps. An image has a million numbers: no. But let each
+For any $M$ by $M$ matrix the determinant costs [about $M^3$ steps](flows.swept_up). An image has a million numbers: no. But let each
 coordinate of the map depend only on those before it, as in [the chain](autoregressive.conditionals). Then the matrix
 is a triangle, $L$, with zeros above its diagonal.
 """
@@ -172,6 +207,90 @@ def triangle_matrix(L, x, b): return L @ x + b, logdet(L)
 
 @determinants("=", r"\operatorname{triangular}(x, L, b)", by="D logarithms")
 def triangular_called(x, L, b): return change.triangular(x, L, b)
+
+# ---- What a determinant costs ----------------------------------------------------------------------------------------
+full = World("a matrix without any zeros",
+    M     = size(1, 5),
+    A     = tex(r"A",              invertible("M")))
+
+work = Derivation("work", full)
+
+
+def swept(A):
+    """Gauss and Jordan: det A, the inverse, and how many numbers were multiplied or divided on the way."""
+    rows, pivots, count = list(A), [], 0
+    for k in range(len(rows)):
+        here    = arange(len(rows)) == k
+        pivots.append(rows[k][k])
+        rows[k] = where(here, 1, rows[k]) / pivots[k]
+        count  += len(rows)
+        for i in range(len(rows)):
+            if i != k:
+                rows[i] = where(here, 0, rows[i]) - rows[i][k] * rows[k]
+                count  += len(rows)
+    return prod(stack(pivots)), stack(rows), count
+
+
+r"""
+How much work is a matrix whose entries are all free? Sweep it as school does: divide a row by its *pivot*, the number
+that stands in it on the diagonal, and subtract multiples of it from all others. Then count.
+"""
+
+@work(r"\left(\det A,\ A^{-1},\ M^3\right)")
+def searched(A, M): return det(A), inv(A), M**3
+
+@work("=", r"\operatorname{swept}(A)", by="every number once for each of M pivots; at twice the size eight times the work", covers="flow-linear-cost")
+def swept_up(A): return swept(A)
+
+# ---- Two triangles, one matrix ---------------------------------------------------------------------------------------
+factors = World("a matrix as a product of two triangles",
+    N     = size(1, 4),
+    M     = size(1, 3),
+    x     = tex(r"x_n",            real("N", "M")),
+    A     = tex(r"A",              real("M", "M")),
+    d     = tex(r"d",              real("M")),
+    b     = tex(r"b",              real("M")),
+    L     = let(r"L",              lambda A, M: A * (arange(M)[:, None] > arange(M)) + eye(M)),
+    U     = let(r"U",              lambda A, d, M: A * (arange(M)[:, None] < arange(M)) + d * eye(M)),
+    y     = let(r"y_n",            lambda L, U, x, b: T(L @ U @ T(x)) + b))
+
+halves = Derivation("two triangles", factors, where=lambda d: (d != 0).all())
+
+r"""
+A triangle never lets a coordinate hear of a later one. A lower triangle $L$ and an upper one, $U$, after each other do:
+their product is nearly any matrix. With ones on the diagonal of $L$ all the volume is in $U$. Both ways through it take
+$M^2$ steps, and the determinant $M$.
+"""
+
+@halves(r"L + U - I_M")
+def square(L, U, M): return L + U - eye(M)
+
+@halves("=", r"A + (d - \operatorname{diag}(A)) I_M", by="one square of numbers holds both: those above, those below, and the diagonal of U")
+def square_kept(A, d, M): return A + (d - diagonal(A)) * eye(M)
+
+@halves(r"\det L U")
+def together(L, U): return det(L @ U)
+
+@halves("=", r"\prod_i d_i", by="determinants multiply; that of L is 1", covers="flow-triangular-det")
+def pivots(d): return prod(d)
+
+@halves(r"\left(L U x_n + b,\ \log \lvert \det L U \rvert\right)")
+def both(L, U, x, b): return T(L @ U @ T(x)) + b, logdet(L @ U)
+
+@halves("=", r"\operatorname{lu}(x_n, L, U, b)", by="one after the other, and no matrix is multiplied by a matrix")
+def lu_called(x, L, U, b): return change.lu(x, L, U, b)
+
+@halves(r"\left(L^{-1} (y_n - b),\ -\log \lvert \det L \rvert\right)")
+def first_undone(L, y, b): return T(inv(L) @ T(y - b)), -logdet(L)
+
+@halves("=", r"\operatorname{triangularinverse}(y_n, L, b)", by="the first row says the first coordinate, and each row one more")
+def triangular_back_called(y, L, b): return change.triangular_inverse(y, L, b)
+
+@halves(r"\left(x_n,\ -\sum_i \log \lvert d_i \rvert\right)")
+def both_undone(x, d): return x, -sum(log(abs(d)))
+
+@halves("=", r"\operatorname{luinverse}(y_n, L, U, b)", by="the triangle that came last goes first")
+def lu_back_called(y, L, U, b): return change.lu_inverse(y, L, U, b)
 
 # ---- Mirrors cost nothing --------------------------------------------------------------------------------------------
 """
@@ -196,6 +315,12 @@ def volumes(R, Q): return abs(det(R)), abs(det(Q))
 
 @determinants("=", r"\left(1,\ 1\right)", by="with one mirror or with two, volumes are kept", covers="flow-triangular-det")
 def volumes_kept(): return 1, 1
+
+@determinants(r"\left(Q x,\ \log \lvert \det Q \rvert,\ x,\ -\log \lvert \det Q \rvert\right)")
+def in_turn(Q, x): return Q @ x, logdet(Q), x, -logdet(Q)
+
+@determinants("=", r"\left(\operatorname{householder}(x, (v_2, v)),\ \operatorname{householder}(Q x, (v, v_2))\right)", by="a mirror costs two products of vectors, and undoes itself: the same ones in the other order lead back")
+def householder_called(x, v_2, v, Q): return *change.householder(x, stack([v_2, v])), *change.householder(Q @ x, stack([v, v_2]))
 
 # ---- One map after another -------------------------------------------------------------------------------------------
 def g(x):
@@ -240,8 +365,7 @@ def product(A_1, x_2, A_3): return det(inv(A_1)) * det(D(lambda t: f(t), x_2)) *
 
 r"""
 This is a *flow*: maps in a row, each with a way back and a cheap determinant. It gives $\log p$ itself. In return it
-may never lose a dimension: the code is as long as the image. What if we give up the density? [The game](gan) wants
-samples only.
+may never lose a dimension: the code is as long as the image.
 """
 
 @composed(r"\left(z,\ \log \lvert \det \nabla_y A_1^{-1} (f(A_3^{-1} (y - b_3)) - b_1) \rvert\right)")
@@ -249,6 +373,183 @@ def stacked(z, y, A_1, A_3, b_3, b_1): return z, logdet(D(lambda y: inv(A_1) @ (
 
 @composed("=", r"\operatorname{compose}(y, (f_3, f_2, f_1))", by="log-determinants add up")
 def stack_called(y, A_3, b_3, A_1, b_1): return change.compose(y, [lambda t: change.linear_inverse(t, A_3, b_3), lambda t: (f(t), -tanh(t[1])), lambda t: change.linear_inverse(t, A_1, b_1)])
+
+# ---- Half of it stays as it is ---------------------------------------------------------------------------------------
+half = World("half of the coordinates, moved as the others say",
+    N     = size(1, 3),
+    M     = size(1, 4),
+    x     = tex(r"x_n",            real("N", "M")),
+    one   = tex(r"x",              real("M")),
+    m     = tex(r"m",              index(2, "M")),
+    S     = tex(r"S",              real("M", "M")),
+    R     = tex(r"R",              real("M", "M")),
+    s     = let(r"s",              lambda m, x, S: tanh((m * x) @ S)),                                # two small networks,
+    t     = let(r"t",              lambda m, x, R: sin((m * x) @ R)),                                 # which see what stays
+    y     = let(r"y_n",            lambda m, x, s, t: m * x + (1 - m) * (x * exp(s) + t), covers="flow-realnvp"))
+
+coupled = Derivation("coupling", half)
+
+
+r"""
+Any number of coordinates can be bent in that way. Where the *mask* $m$ is 1, they stay; the others are stretched by
+$e^s$ and shifted by $t$. $s$ and $t$ may be networks of any kind: nobody has to turn them round, nor differentiate them
+for the determinant. This is *RealNVP*.
+"""
+
+@coupled(r"\det \nabla_x (m x + (1 - m) (x e^{\tanh((m x) S)} + \sin((m x) R)))")
+def bent(one, m, S, R): return det(D(lambda one: m * one + (1 - m) * (one * exp(tanh((m * one) @ S)) + sin((m * one) @ R)), one))
+
+@coupled("=", r"\prod_d e^{(1 - m) \tanh((m x) S)}", by="put what stays first: a triangle, with 1 and e^s on its diagonal", covers="flow-realnvp")
+def bent_diagonal(m, one, S): return prod(exp((1 - m) * tanh((m * one) @ S)))
+
+@coupled(r"\left(y_n,\ \sum_d (1 - m_d) s_d\right)")
+def bent_pair(y, m, s): return y, sum((1 - m) * s, -1)
+
+@coupled("=", r"\operatorname{coupling}(x_n, m, (s, t))", by="the map that runs", covers="flow-realnvp")
+def coupling_called(x, m, S, R): return change.coupling(x, m, lambda h: (tanh(h @ S), sin(h @ R)))
+
+@coupled(r"x_n")
+def unbent(x): return x
+
+@coupled("=", r"m y_n + (1 - m) \frac{y_n - \sin((m y_n) R)}{\exp(\tanh((m y_n) S))}", by="what stayed says s and t again: m y = m x", covers="flow-realnvp")
+def bent_back(m, y, R, S): return m * y + (1 - m) * ((y - sin((m * y) @ R)) / exp(tanh((m * y) @ S)))
+
+@coupled(r"\left(x_n,\ -\sum_d (1 - m_d) s_d\right)")
+def unbent_pair(x, m, s): return x, -sum((1 - m) * s, -1)
+
+@coupled("=", r"\operatorname{couplinginverse}(y_n, m, (s, t))", by="as fast as the way there")
+def coupling_back_called(y, m, S, R): return change.coupling_inverse(y, m, lambda h: (tanh(h @ S), sin(h @ R)))
+
+r"""
+Half of it has not moved. So the next layer takes the other mask, and so on, in turn. Without $s$ every layer only
+shifts and keeps all volumes: *NICE*. So much for ways back. May a model not be any function at all that says how likely
+a state is? [An energy](energies) is one, up to a constant.
+"""
+
+@coupled(r"\left(m x + (1 - m) (x + \sin((m x) R)),\ \log \lvert \det \nabla_x (m x + (1 - m) (x + \sin((m x) R))) \rvert\right)")
+def shifted(one, m, R): return m * one + (1 - m) * (one + sin((m * one) @ R)), logdet(D(lambda one: m * one + (1 - m) * (one + sin((m * one) @ R)), one))
+
+@coupled("=", r"\operatorname{coupling}(x, m, (0, t))", by="NICE is the coupling whose s is 0: its log-determinant is 0 as well")
+def shift_called(one, m, R): return change.coupling(one, m, lambda h: (0 * h, sin(h @ R)))
+
+# ---- A chain of normal laws is a flow --------------------------------------------------------------------------------
+def before(A):
+    """What is above the diagonal of A."""
+    return where(arange(len(A))[:, None] < arange(len(A)), A, 0)
+
+
+ordered = World("normal laws, each given the numbers before",
+    N     = size(1, 3),
+    M     = size(1, 4),
+    x     = tex(r"x_n",            real("N", "M")),
+    one   = tex(r"x",              real("M")),
+    A     = tex(r"A",              real("M", "M")),
+    B     = tex(r"B",              real("M", "M")),
+    c     = tex(r"c",              real("M")),
+    W     = let(r"W",              lambda A: before(A)),                                             # of x W each hears of those before
+    V     = let(r"V",              lambda B: before(B)),
+    mu    = let(r"\mu",            lambda x, W, c: sin(x @ W + c)),
+    alpha = let(r"\alpha",         lambda x, V, c: tanh(x @ V + c)),
+    sigma = let(r"\sigma",         lambda alpha: exp(alpha)),
+    z     = let(r"z_n",            lambda x, mu, alpha: (x - mu) * exp(-alpha)),
+    g     = let(r"g(x_n)",         lambda mu, sigma, x: mu + sigma * x, covers="flow-iaf"))
+
+masked = Derivation("autoregressive", ordered)
+
+
+r"""
+Take [the chain](autoregressive) and let every factor be a normal law, whose mean $\mu_d$ and width $\sigma_d = e^{\alpha_d}$
+are said by the numbers before $x_d$. That is a model with a density already. It is a flow as well: $z$ is the noise that
+made $x$, number by number. Its name is *MAF*.
+"""
+
+@masked(r"\sum_d \log \frac{\exp(-(x_n - \mu)^2 / (2 \sigma^2))}{\sigma \sqrt{2 \pi}}")
+def normals(x, mu, sigma): return sum(log(exp(-(x - mu)**2 / (2 * sigma**2)) / (sigma * sqrt(2 * pi))), -1)
+
+@masked("=", r"\sum_d \log \frac{\exp(-z_n^2 / 2)}{\sqrt{2 \pi}} - \sum_d \alpha_d", by="each law is N(0, 1), stretched and shifted")
+def noises(z, alpha): return sum(log(exp(-z**2 / 2) / sqrt(2 * pi)), -1) - sum(alpha, -1)
+
+@masked("=", r"\operatorname{logprob}(x_n, f, \log \mathcal{N}(0, 1))", by="so the chain rule and the change of variables say the same")
+def chain_called(x, W, V, c): return change.log_prob(x, lambda x: change.autoregressive(x, lambda h: (sin(h @ W + c), tanh(h @ V + c))), lambda z: sum(-z**2 / 2 - log(2 * pi) / 2, -1))
+
+@masked(r"\log \lvert \det \nabla_x \left((x - \sin(x W + c)) e^{-\tanh(x V + c)}\right) \rvert")
+def noise_slopes(one, W, c, V): return logdet(D(lambda one: (one - sin(one @ W + c)) * exp(-tanh(one @ V + c)), one))
+
+@masked("=", r"-\sum_d \tanh(x V + c)", by="a triangle: no number of the noise hears of a later one")
+def noise_triangle(one, V, c): return -sum(tanh(one @ V + c))
+
+@masked(r"\left(z_n,\ -\sum_d \alpha_d\right)")
+def noise_pair(z, alpha): return z, -sum(alpha, -1)
+
+@masked("=", r"\operatorname{autoregressive}(x_n, (\mu, \alpha))", by="all numbers at once, for all of x is there")
+def autoregressive_called(x, W, V, c): return change.autoregressive(x, lambda h: (sin(h @ W + c), tanh(h @ V + c)))
+
+# ---- One way at once, the other in turn ------------------------------------------------------------------------------
+r"""
+A density is one call of the network. A draw is not: $x_3$ waits for $x_2$, which waits for $x_1$. Who needs draws more
+often than densities turns the map round: the means and widths then hear of the noise, which is all there from the start.
+That is *IAF*.
+"""
+
+@masked(r"x_n")
+def drawn_at_once(x): return x
+
+@masked("=", r"z_{n,d} e^{\alpha_d} + \mu_d \text{, for one } d \text{ after the other}", by="the noise of the first says the first, and that says mu and alpha of the second")
+def drawn_in_turn(z, W, V, c):
+    x = zeros(z.shape)
+    for d in range(z.shape[1]): x = where(arange(z.shape[1]) == d, z * exp(tanh(x @ V + c)) + sin(x @ W + c), x)
+    return x
+
+@masked(r"\left(x_n,\ \sum_d \alpha_d\right)")
+def data_pair(x, alpha): return x, sum(alpha, -1)
+
+@masked("=", r"\operatorname{autoregressiveinverse}(z_n, (\mu, \alpha))", by="a call of the network for every number")
+def autoregressive_back_called(z, W, V, c): return change.autoregressive_inverse(z, lambda h: (sin(h @ W + c), tanh(h @ V + c)))
+
+@masked("=", r"\operatorname{autoregressiveinverse}(z_n, (\mu, \alpha), (M, \dots, 1))", by="in whatever order the network was made for: here all of it stands from right to left", to=data_pair)
+def mirrored_back_called(z, W, V, c, M):
+    x, log_det = change.autoregressive_inverse(flip(z, -1), lambda h: (flip(sin(flip(h, -1) @ W + c), -1), flip(tanh(flip(h, -1) @ V + c), -1)), range(M)[::-1])
+    return flip(x, -1), log_det
+
+@masked(r"\left(g(x_n),\ \sum_d \log \sigma_d\right)")
+def inverse_pair(g, sigma): return g, sum(log(sigma), -1)
+
+@masked("=", r"\operatorname{autoregressive}\left(x_n, \left(-\frac{\mu}{\sigma}, -\alpha\right)\right)", by="with x as the noise this is IAF, mu + sigma x at once: a MAF, walked the other way", covers="flow-iaf")
+def inverse_called(x, W, V, c): return change.autoregressive(x, lambda h: (-sin(h @ W + c) / exp(tanh(h @ V + c)), -tanh(h @ V + c)))
+
+# ---- A posterior that bends ------------------------------------------------------------------------------------------
+bent_codes = World("codes of a normal law, sent through a triangle",
+    N     = size(1, 3),
+    M     = size(1, 3),
+    K     = size(1, 4),
+    x     = tex(r"x_n",            real("N", "M")),
+    eps   = tex(r"\epsilon",       real("N", "K")),
+    mu    = tex(r"\mu",            real("N", "K")),
+    v     = tex(r"\log \sigma^2",  real("K")),
+    A     = tex(r"A",              invertible("K")),
+    W     = tex(r"W",              real("M", "K")),
+    L     = let(r"L",              lambda A: A - before(A)),
+    z     = let(r"z_n",            lambda mu, v, eps, L: (mu + exp(v / 2) * eps) @ L.T))
+
+posterior = Derivation("posterior", bent_codes)
+
+r"""
+A flow bends codes as well. In [a VAE](vae) $q(z \mid x)$ is a normal law, one number of the code by itself, and the posterior need
+not be. So let a flow follow $\mu + \sigma \epsilon$. Where a draw has landed its density is known: that of the noise, less
+the log-determinants. Here the flow is a triangle $L$, and all is normal.
+"""
+
+@posterior(r"\log \mathcal{N}(z_n; \mu L^{\top}, L \exp(\log \sigma^2) L^{\top}) + \frac{\sum_k z_n^2 + K \log 2 \pi}{2}", let=r"\log q(z_n \mid x_n) - \log p(z_n)")
+def bent_law(z, mu, L, v, K): return log(N(z, mu @ L.T, L @ (exp(v)[:, None] * L.T))) + (sum(z**2, -1) + K * log(2 * pi)) / 2
+
+@posterior("=", r"\frac{\sum_k \left(z_n^2 - \epsilon^2 - \log \sigma^2\right)}{2} - \log \lvert \det L \rvert", by="the normal law of the noise, and what each map adds")
+def bent_noise(z, eps, v, L): return sum(z**2 - eps**2 - v, -1) / 2 - logdet(L)
+
+@posterior(r"\left(-\frac{\sum_j \left(x_n - z_n W^{\top}\right)^2 + M \log 2 \pi}{2},\ \log \mathcal{N}(z_n; \mu L^{\top}, L \exp(\log \sigma^2) L^{\top}) + \frac{\sum_k z_n^2 + K \log 2 \pi}{2}\right)")
+def bent_terms(x, z, W, M, mu, L, v, K): return -(sum((x - z @ W.T)**2, -1) + M * log(2 * pi)) / 2, log(N(z, mu @ L.T, L @ (exp(v)[:, None] * L.T))) + (sum(z**2, -1) + K * log(2 * pi)) / 2
+
+@posterior("=", r"\operatorname{flowterms}(x_n, \epsilon, (\mu, \log \sigma^2), L, W)", by="what a VAE with such a q trains by: the KL is drawn, no longer summed")
+def flow_terms_called(x, eps, mu, v, L, W): return vae.flow_terms(x, eps, lambda x: (mu, v + 0 * mu), lambda z: change.triangular(z, L, 0), lambda z: (z @ W.T, zeros(x.shape)))
 
 # ---- One fold of the plane -------------------------------------------------------------------------------------------
 plane = World("a planar map",
@@ -301,3 +602,29 @@ def moved(u_w): return u_w
 
 @planar("=", r"\operatorname{invertible}(u, w)", by="what the network's u goes through")
 def invertible_called(u, w): return change.invertible(u, w)
+
+# ---- Whole numbers need noise ----------------------------------------------------------------------------------------
+bins = World("levels, and a density that is constant on U parts of each",
+    K     = size(1, 5),
+    U     = size(1, 3),
+    q     = tex(r"q(k)",           simplex("K")),
+    r     = tex(r"r(u \mid k)",    simplex("K", "U")),
+    v     = let(r"v",              lambda U: ones(U) / U),                                            # the law of the noise
+    p     = let(r"p(k + u)",       lambda q, r, U: q[:, None] * r * U))
+
+noisy = Derivation("dequantised", bins, where=lambda r: (r > 0).all())
+
+r"""
+Grey levels are whole numbers, and a density can stand on them as high as it likes: a spike on each. So add noise $u$
+between 0 and 1 to the level $k$, and fit that. What has been fitted then? A bound on $q(k)$, the mass that the density
+gives to a level.
+"""
+
+@noisy(r"\log q(k)")
+def level(q): return log(q)
+
+@noisy("=", r"\log \mathbb{E}_{v}\left[p(k + u)\right]", by="the mass between k and k + 1")
+def level_mass(v, p): return log(E(v, p))
+
+@noisy(">=", r"\mathbb{E}_{v}\left[\log p(k + u)\right]", by="Jensen: a noisy density is never too good", gap=lambda v, r: KL(v, r), tight=dict(r=lambda r: ones(r.shape) / r.shape[-1]), where=lambda q: (q > 0).all())
+def level_bound(v, p): return E(v, log(p))

@@ -3,10 +3,10 @@
 Points lie in heaps, and nobody says which point belongs to which. If we knew, fitting the heaps would be counting.
 Can we guess softly, count, guess again, and be sure that no round makes the data less probable?
 """
-from derivations import Derivation, World, let, positive, real, simplex, size, tex
-from derivations.engine.words import D, E, KL, T, broadcast_to, det, diagonal, eigh, exp, eye, inv, log, logdet, maximum, pi, ratio, reshape, sqrt, stack, sum, trace, zeros
+from derivations import Derivation, World, let, positive, real, simplex, size, tex, unit
+from derivations.engine.words import D, E, KL, T, broadcast_to, det, diagonal, eigh, exp, eye, inv, log, logdet, maximum, minimum, pi, prod, ratio, reshape, sqrt, stack, sum, trace, zeros
 from scratch.autodiff import grad
-from scratch.mixtures import gmm
+from scratch.mixtures import bernoulli, gmm
 
 
 def N(x, mu, Sigma):
@@ -462,6 +462,105 @@ def families(x, r, mu, eps): return tuple(part for family in gmm.COVARIANCES for
 
 @em("=", r"\operatorname{emstep}(x, \log \pi, \mu, \Sigma, \epsilon) \text{ of the four families}", by="the same for every family")
 def families_called(x, pi_, mu, Sigma, eps): return tuple(part for family in gmm.COVARIANCES for part in gmm.em_step(x, log(pi_), mu, Sigma, family, eps)[0])
+
+# ---- Components of bits ----------------------------------------------------------------------------------------------
+def B(x, mu):
+    """The chance of every point under every component [N, K]."""
+    return prod(mu**x[:, None] * (1 - mu)**(1 - x[:, None]), 2)
+
+
+def KL_B(m, mu):
+    """KL of independent bits with means m to such with means mu, of every component [K]."""
+    return sum(m * log(m / mu) + (1 - m) * log((1 - m) / (1 - mu)), 1)
+
+
+shades = World("points of bits and a mixture",
+    N         = size(1, 4),
+    K         = size(1, 3),
+    D         = size(1, 3),
+    x         = tex(r"x_n",            unit("N", "D")),                                              # bits, or shades of them, whose mean is never 0 or 1
+    pi_       = tex(r"\pi_k",          simplex("K")),
+    mu        = tex(r"\mu_k",          unit("K", "D")),
+    r         = tex(r"r_{nk}",         simplex("N", "K")),
+    N_k       = let(r"N_k",            lambda r: sum(r, 0)),
+    m         = let(r"m_k",            lambda r, x, N_k: ratio(sum(r[..., None] * x[:, None], 0), N_k[:, None])),
+    p         = let(r"p(x_n)",         lambda x, pi_, mu: sum(pi_ * B(x, mu), 1)),
+    gamma     = let(r"\gamma_{nk}",    lambda x, pi_, mu, p: pi_ * B(x, mu) / p[:, None]),
+    n_k       = let(r"n_k",            lambda gamma: sum(gamma, 0)),
+    pi_new    = let(r"\pi_k^{\prime}", lambda n_k, N: n_k / N),
+    mu_new    = let(r"\mu_k^{\prime}", lambda gamma, x, n_k: sum(gamma[..., None] * x[:, None], 0) / n_k[:, None]),
+    gamma_new = let(r"\gamma_{nk}^{\prime}", lambda x, pi_new, mu_new: pi_new * B(x, mu_new) / sum(pi_new * B(x, mu_new), 1)[:, None]))
+
+bits = Derivation("bits", shades, where=lambda pi_: (pi_ > 0).all())
+
+r"""
+Nothing so far asked for normal laws but the formulas for means and covariances. Take black and white images: a
+component $k$ says of each pixel how often it is white, $\mu_k$, and knows nothing of the others. Write $B(x; \mu)$ for
+the product over pixels of $\mu^x (1 - \mu)^{1 - x}$.
+"""
+
+@bits(r"\log \pi_k\, B(x_n; \mu_k)", let=r"\log p(x_n, k)")
+def bits_joint(pi_, x, mu): return log(pi_ * B(x, mu))
+
+@bits("=", r"\operatorname{logjoint}\left(x_n, \log \pi, \log \frac{\mu_k}{1 - \mu_k}\right)", by="from logits, which no chance of 0 can upset")
+def bits_joint_called(x, pi_, mu): return bernoulli.log_joint(x, log(pi_), log(mu / (1 - mu)))
+
+@bits(r"\left(\gamma_{nk},\ \log p(x_n)\right)")
+def bits_posterior(gamma, p): return gamma, log(p)
+
+@bits("=", r"\operatorname{responsibilities}\left(x_n, \log \pi, \log \frac{\mu_k}{1 - \mu_k}\right)", by="Bayes' rule, and what it divides by")
+def bits_posterior_called(x, pi_, mu): return bernoulli.responsibilities(x, log(pi_), log(mu / (1 - mu)))
+
+r"""
+The E step is Bayes' rule again. For the M step hold any $r$ and climb the surrogate.
+"""
+
+@bits(r"\sum_n \mathbb{E}_{r_{nk}}\left[\log \pi_k\, B(x_n; \mu_k)\right]", let=r"\mathcal{Q}(\pi, \mu)")
+def bits_surrogate(r, pi_, x, mu): return sum(E(r, log(pi_ * B(x, mu))))
+
+@bits("=", r"\sum_k N_k \left(\log \pi_k + \sum_d \left(m_k \log \mu_k + (1 - m_k) \log(1 - \mu_k)\right)\right)", by="of the points only the counts and the averages m_k matter")
+def bits_of_averages(N_k, pi_, m, mu): return sum(N_k * (log(pi_) + sum(m * log(mu) + (1 - m) * log(1 - mu), 1)))
+
+@bits("argmax", r"\frac{N_k}{N}", of=bits_surrogate, over="pi_", where=some, by="the best weights, whatever the components are")
+def bits_weights(N_k, N): return N_k / N
+
+@bits("argmax", r"\frac{\sum_n r_{nk}\, x_n}{N_k}", of=bits_surrogate, over="mu", where=some, by="the best means: the same average, for another law")
+def bits_means(r, x, N_k): return sum(r[..., None] * x[:, None], 0) / N_k[:, None]
+
+@bits(r"\left(\log \frac{N_k}{N},\ \log \frac{\sum_n r_{nk}\, x_n}{\sum_n r_{nk} (1 - x_n)}\right)", where=some)
+def bits_odds(N_k, N, r, x): return log(N_k / N), log(sum(r[..., None] * x[:, None], 0) / sum(r[..., None] * (1 - x[:, None]), 0))
+
+@bits("=", r"\operatorname{maximise}(x, r, 0)", by="the M step, in logits: white against black, so that no chance has to be subtracted from 1", where=some)
+def bits_maximised(x, r, K, D): return bernoulli.maximise(x, r, zeros((K, D)))
+
+# ---- A round with bits -----------------------------------------------------------------------------------------------
+"""
+Does a round climb here too? By the same staircase: the bound touches, then it is raised, then it falls short by what the
+next guess gains.
+"""
+
+@bits(r"\sum_n \log \sum_k \pi_k^{\prime}\, B(x_n; \mu_k^{\prime})")
+def bits_raised(pi_new, x, mu_new): return sum(log(sum(pi_new * B(x, mu_new), 1)))
+
+@bits(">=", r"\sum_n \mathbb{E}_{\gamma_{nk}}\left[\log \frac{\pi_k^{\prime}\, B(x_n; \mu_k^{\prime})}{\gamma_{nk}}\right]", by="the bound at the new parameters lacks what the next E step will gain",
+      gap=lambda gamma, gamma_new: sum(KL(gamma, gamma_new)))
+def bits_bound(gamma, pi_new, x, mu_new): return sum(E(gamma, log(pi_new * B(x, mu_new) / gamma)))
+
+@bits(">=", r"\sum_n \log p(x_n)", by="the M step gained the divergences of the old weights and components from the new",
+      gap=lambda N, n_k, pi_new, pi_, mu_new, mu: N * KL(pi_new, pi_) + sum(n_k * KL_B(mu_new, mu)))
+def bits_old(p): return sum(log(p))
+
+@bits(r"\left(\log \pi_k^{\prime},\ \log \frac{\mu_k^{\prime}}{1 - \mu_k^{\prime}},\ \sum_n \log p(x_n)\right)")
+def bits_stepped(pi_new, mu_new, p): return log(pi_new), log(mu_new / (1 - mu_new)), sum(log(p))
+
+@bits("=", r"\operatorname{emstep}\left(x, \log \pi, \log \frac{\mu_k}{1 - \mu_k}\right)", by="both steps at once")
+def bits_stepped_called(x, pi_, mu): new, total = bernoulli.em_step(x, log(pi_), log(mu / (1 - mu))); return *new, total
+
+@bits(r"\left(\log \pi_k^{\prime},\ \max\left(\min\left(\log \frac{\mu_k^{\prime}}{1 - \mu_k^{\prime}}, 1\right), -1\right)\right)")
+def bits_bounded(pi_new, mu_new): return log(pi_new), maximum(minimum(log(mu_new / (1 - mu_new)), 1), -1)
+
+@bits("=", r"\operatorname{emstep}\left(x, \log \pi, \log \frac{\mu_k}{1 - \mu_k}, 1\right)", by="no component may be certain of a pixel it saw in one state only: logits stay within a bound")
+def bits_bounded_called(x, pi_, mu): return bernoulli.em_step(x, log(pi_), log(mu / (1 - mu)), 1)[0]
 
 # ---- Two bumps, or one? ----------------------------------------------------------------------------------------------
 def n(x, mu, s):

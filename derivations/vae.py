@@ -466,6 +466,18 @@ def ppca_marginal(M, C, x, b): return -(M * log(2 * pi) + logdet(C) + diagonal((
 @drawn("=", r"\operatorname{loglikelihood}(x, W, b, \sigma^2)", by="with a K x K matrix in place of the M x M one")
 def ppca_called(x, W, b, s2): return ppca.log_likelihood(x, W, b, s2)
 
+"""
+There is another way to the evidence, where the code is one number or two: add up over a grid of codes. Where decoders
+are smooth the sum is the integral, as on the [grid](vae.integral) before. The function that asks networks must give
+what the formula gives here.
+"""
+
+@drawn(r"-\frac{M \log 2\pi + \log\det C + (x - b)\, C^{-1} (x - b)^\top}{2}", where=lambda W, s2, M: trace(W @ W.T) / s2 < 30)
+def ppca_again(M, C, x, b): return -(M * log(2 * pi) + logdet(C) + diagonal((x - b) @ inv(C) @ (x - b).T)) / 2
+
+@drawn("=", r"\operatorname{logevidence}(x, z \mapsto Wz + b, K)", by="a sum over a grid of codes", where=lambda W, s2, M: trace(W @ W.T) / s2 < 30)
+def evidence_called(x, W, b, s2, K): return model.log_evidence(x, lambda z: (z @ W.T + b, log(s2)), K)
+
 # ---- A linear encoder ------------------------------------------------------------------------------------------------
 coded = Derivation("a linear encoder", linear)
 
@@ -546,6 +558,67 @@ def latent_rates(N, m_ml, S_ml): return 1 / (2 * N) * sum(m_ml**2 + diagonal(S_m
 @fitted("=", r"\frac{1}{2} \log \max\left(1, \frac{\lambda_i}{\sigma^2}\right)", by="a latent is used where its variance is above the noise, and collapses to the prior, exactly, where it is not",
         covers="posterior-collapse")
 def collapses(K, lam, s2): return 1 / 2 * log(maximum(1, lam[:K] / s2))
+
+# ---- The same, step by step ------------------------------------------------------------------------------------------
+halves = World("a linear decoder, and the codes of another one", base=linear,
+    M     = size(2, 4),
+    W_0   = tex(r"W_0",              real("M", "K")),
+    b_0   = tex(r"b_0",              real("M")),
+    s_0   = tex(r"\sigma_0^2",       positive()),
+    V     = let(r"V",                lambda W_0, s_0, K: inv(eye(K) + W_0.T @ W_0 / s_0)),                # [K, K]
+    m     = let(r"m",                lambda x, b_0, W_0, V, s_0: (x - b_0) @ W_0 @ V / s_0),              # [N, K]
+    x_bar = let(r"\bar x",           lambda x: mean(x, 0)),
+    m_bar = let(r"\bar m",           lambda m: mean(m, 0)),
+    zs    = let(r"z_i",              lambda m, V, K: m[:, None] + normals(K) @ (eigh(V)[1] * sqrt(eigh(V)[0])).T),    # [N, 6^K, K], of mean m and covariance V
+    W_1   = let(r"W_1",              lambda x, m, m_bar, V, N: x.T @ (m - m_bar) @ inv(m.T @ (m - m_bar) + N * V)),
+    b_1   = let(r"b_1",              lambda x_bar, m_bar, W_1: x_bar - m_bar @ W_1.T))
+
+climbed = Derivation("the most likely decoder, by EM", halves)
+
+r"""
+The closed form is a gift. [EM](mixtures.e_step) does without. *E step*: hold a decoder, with $W_0$, $b_0$ and
+$\sigma_0^2$, and ask for the posterior of every code: normal, with mean $m$ and covariance $V$. *M step*: make
+$\log p(x \mid z)$ large, on average over these codes. Only their first two moments count, so a few codes $z_i$ that
+have them give the exact average.
+"""
+
+@climbed(r"-\frac{1}{6^K} \sum_{n, i} \frac{M \log 2\pi\sigma^2 + \sum_j \left(x - b - z_i W^\top\right)^2 / \sigma^2}{2}", let=r"\sum_n \mathbb{E}\left[\log p(x \mid z)\right]")
+def expected(K, M, s2, x, b, zs, W): return -1 / 6**K * sum((M * log(2 * pi * s2) + sum((x[:, None] - b - zs @ W.T)**2, 2) / s2) / 2)
+
+@climbed("=", r"-\frac{N M \log 2\pi\sigma^2 + \frac{\sum_{n, j} \left(x - b - m W^\top\right)^2 + N\, \mathrm{tr}(W V W^\top)}{\sigma^2}}{2}", by="the square around the mean, and what the code varies by")
+def expected_moments(N, M, s2, x, b, m, W, V): return -(N * M * log(2 * pi * s2) + (sum((x - b - m @ W.T)**2) + N * trace(W @ V @ W.T)) / s2) / 2
+
+@climbed("argmax", r"\bar x - \bar m W^\top", of=expected_moments, over="b", by="what the codes leave over, on average")
+def em_b(x_bar, m_bar, W): return x_bar - m_bar @ W.T
+
+@climbed("argmax", r"(x - b)^\top m \left(m^\top m + N V\right)^{-1}", of=expected_moments, over="W", by="a regression of images on codes; V makes it modest where codes are unsure")
+def em_W(x, b, m, N, V): return (x - b).T @ m @ inv(m.T @ m + N * V)
+
+@climbed("argmax", r"\frac{\sum_{n, j} \left(x - b - m W^\top\right)^2 + N\, \mathrm{tr}(W V W^\top)}{N M}", of=expected_moments, over="s2", where=lambda W: (W != 0).any(),
+         by="what the regression leaves over, and what the codes leave open")
+def em_s2(x, b, m, W, N, V, M): return (sum((x - b - m @ W.T)**2) + N * trace(W @ V @ W.T)) / (N * M)
+
+r"""
+The best $b$ depends on $W$, and the best $W$ on $b$. Both at once are $b_1 = \bar x - \bar m W_1^\top$ and a $W_1$ that
+the codes around their mean find:
+"""
+
+@climbed(r"x^\top (m - \bar m) \left(m^\top (m - \bar m) + N V\right)^{-1}", let=r"W_1")
+def em_both(x, m, m_bar, N, V): return x.T @ (m - m_bar) @ inv(m.T @ (m - m_bar) + N * V)
+
+@climbed("=", r"(x - b_1)^\top m \left(m^\top m + N V\right)^{-1}", by="at b_1 the best W is W_1, at which the best b is b_1")
+def em_meet(x, b_1, m, N, V): return (x - b_1).T @ m @ inv(m.T @ m + N * V)
+
+r"""
+That is a round. Rounds end at the closed form, unless they start on a ridge: $W_0 = 0$ says that codes mean nothing, and
+then nothing is what they are found to mean.
+"""
+
+@climbed(r"\left(W_1,\ b_1,\ \frac{\sum_{n, j} \left(x - b_1 - m W_1^\top\right)^2 + N\, \mathrm{tr}(W_1 V W_1^\top)}{N M}\right)")
+def em_round(W_1, b_1, x, m, N, V, M): return W_1, b_1, (sum((x - b_1 - m @ W_1.T)**2) + N * trace(W_1 @ V @ W_1.T)) / (N * M)
+
+@climbed("=", r"\operatorname{emstep}(x, W_0, b_0, \sigma_0^2)", by="the function that is called, over and over")
+def ppca_stepped(x, W_0, b_0, s_0): return ppca.em_step(x, W_0, b_0, s_0)
 
 # ---- Without a prior: an autoencoder ---------------------------------------------------------------------------------
 bottleneck = Derivation("an autoencoder", scattered)

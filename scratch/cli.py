@@ -1,5 +1,5 @@
 """The command line:  scratch train MODEL --data DATA ...;  scratch sample | evaluate | resume | report DIR;
-scratch list;  scratch check [TOPIC ...];  scratch book
+scratch list;  scratch scoreboard;  scratch check [TOPIC ...];  scratch book
 
 Bad input gets one sentence on stderr and exit code 2. Ctrl-C and SIGTERM save a training and exit with 130 and 143.
 """
@@ -60,7 +60,8 @@ def parser():
                  allow_abbrev=False)
     commands = top.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
 
-    p = commands.add_parser("list", help="the models and the data sets, a line each")
+    p = commands.add_parser("list", help="the models and the data sets, a line each", allow_abbrev=False)
+    p.add_argument("--markdown", action="store_true", help="the models as the table of the README")
     p.set_defaults(command=list_all)
 
     models = commands.add_parser("train", help="train a model and write a report", allow_abbrev=False,
@@ -113,6 +114,14 @@ def parser():
     p.add_argument("--out", metavar="FILE", default=argparse.SUPPRESS,
                    help="where runs are shown side by side; a new comparison.html unless told otherwise")
 
+    p = commands.add_parser("scoreboard", help="train every model with a law on 3 x 3 binary images, and say how far "
+                            "each is from the truth", allow_abbrev=False, description="Train every model with a law on "
+                            "3 x 3 binary images, and find its exact KL, in nats, from the uniform law on the 14 whose "
+                            "rows or columns are constant. It takes some minutes, and writes a table and a picture.")
+    p.add_argument("--out",  default="scoreboard", metavar="DIR", help="the folder (%(default)s unless told otherwise)")
+    p.add_argument("--seed", default=0, type=int, help="of all random numbers (%(default)s unless told otherwise)")
+    p.set_defaults(command=scoreboard)
+
     p = commands.add_parser("check", help="check the derivations, and that every check can fail", allow_abbrev=False,
                             description="Check the derivations on drawn worlds: every line against the one before it, "
                             "and that no change of a formula goes unnoticed. The exit code is 1 if anything is wrong.")
@@ -144,8 +153,12 @@ def _on_run(commands, name, command, help, many=False):
     return p
 
 
-def list_all():
+def list_all(markdown):
     from scratch.data import DATA
+    if markdown:
+        from scratch.runs import listing
+        print(listing.table())
+        return 0
     print("models")
     for name, entry in MODELS.items():
         print(f"  {name:14} {entry.title} ({entry.paper}); learns {entry.data} unless told otherwise")
@@ -155,6 +168,18 @@ def list_all():
     folder = os.environ.get("SCRATCH_DATA")
     print("  and your own: a path, or a name in the folder SCRATCH_DATA, which",
           f"has {', '.join(sorted(os.listdir(folder)))}" if folder else "is not set")
+    return 0
+
+
+def scoreboard(out, seed):
+    from scratch.runs import scoreboard as board
+    with board.new(out) as folder:
+        scores = []
+        for score in board.play(seed):
+            scores.append(score)
+            print(f"{score.name}: {score.kl:.3g} nats from the truth, after {score.seconds:.0f} s", flush=True)
+        board.write(folder, scores)
+    print(folder / "scoreboard.md", folder / "scoreboard.svg", sep="\n")
     return 0
 
 

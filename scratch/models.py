@@ -22,17 +22,54 @@ class Entry:
         module, name = self.path.split(":")
         return getattr(importlib.import_module(module), name)
 
+    @property
+    def family(self):
+        """The folder of `scratch` that the model lies in."""
+        return self.path.split(":")[0].split(".")[1]
+
 
 #          title, module:class, data, steps
 #          derivations, paper, its hyper-parameters where they are not those of the class
 MODELS = {
     "gmm":         Entry("Gaussian mixture, learned by EM", "scratch.mixtures:GaussianMixture", "digits", 200,
                          "mixtures elbo", "Dempster, Laird, Rubin 1977"),
+    "bmm":         Entry("Mixture of Bernoullis, learned by EM", "scratch.mixtures:BernoulliMixture", "digits", 200,
+                         "mixtures elbo", "Bishop 2006, 9.3.3"),
+    "ppca":        Entry("Probabilistic principal components, by the closed form or EM", "scratch.autoencoders:PPCA",
+                         "digits", 200,
+                         "vae", "Tipping, Bishop 1999"),
     "vae":         Entry("Variational autoencoder", "scratch.autoencoders:VAE", "digits", 2000,
                          "vae elbo divergences estimators", "Kingma, Welling 2014"),
     "ae":          Entry("Autoencoder: plain, denoising, sparse, contractive or stacked",
                          "scratch.autoencoders:Autoencoder", "digits", 2000,
                          "vae", "Hinton, Salakhutdinov 2006; Vincent et al. 2008; Rifai et al. 2011"),
+    "fvbn":        Entry("Fully visible belief network: a table and logistic regressions",
+                         "scratch.autoregressive:FVBN", "digits", 1000,
+                         "autoregressive", "Frey, Hinton, Dayan 1996; Bengio, Bengio 2000"),
+    "made":        Entry("Masked autoencoder of bits", "scratch.autoregressive:MADE", "digits", 1000,
+                         "autoregressive", "Germain et al. 2015"),
+    "pixelcnn":    Entry("PixelCNN: masked convolutions", "scratch.autoregressive:PixelCNN", "digits", 800,
+                         "autoregressive", "van den Oord, Kalchbrenner, Kavukcuoglu 2016", dict(channels=24)),
+    "pixelcnn-gated": Entry("PixelCNN of two gated stacks", "scratch.autoregressive:PixelCNN", "digits", 600,
+                         "autoregressive", "van den Oord et al. 2016", dict(net="gated")),
+    "pixelcnn++":  Entry("PixelCNN of two gated stacks that says mixtures of logistics",
+                         "scratch.autoregressive:PixelCNN", "digits", 600,
+                         "autoregressive vae", "Salimans et al. 2017",
+                         dict(net="gated", output="logistics")),
+    "realnvp":     Entry("Flow of affine couplings", "scratch.flows:Flow", "moons", 5000,
+                         "flows", "Dinh, Sohl-Dickstein, Bengio 2017", dict(noise=0.05)),
+    "nice":        Entry("Flow of additive couplings and a scaling", "scratch.flows:Flow", "moons", 4000,
+                         "flows", "Dinh, Krueger, Bengio 2015", dict(flow="nice", noise=0.05)),
+    "maf":         Entry("Masked autoregressive flow", "scratch.flows:Flow", "moons", 4000,
+                         "flows autoregressive", "Papamakarios, Pavlakou, Murray 2017", dict(flow="maf", noise=0.05)),
+    "iaf":         Entry("Inverse autoregressive flow", "scratch.flows:Flow", "moons", 4000,
+                         "flows autoregressive", "Kingma et al. 2016", dict(flow="iaf", noise=0.05)),
+    "linear-flow": Entry("Linear flow: L U, triangular, or mirrors and scales", "scratch.flows:Flow", "digits", 1000,
+                         "flows", "Kingma, Dhariwal 2018; Tomczak, Welling 2016", dict(flow="lu")),
+    "boltzmann":   Entry("Fully visible Boltzmann machine", "scratch.energies:Boltzmann", "patterns", 3000,
+                         "energies", "Hinton, Sejnowski 1986", dict(learn="exact", lr=0.01, ema=0.0)),
+    "rbm":         Entry("Restricted Boltzmann machine", "scratch.energies:RBM", "digits", 8000,
+                         "energies", "Smolensky 1986; Hinton 2002; Tieleman 2008"),
     "gan":         Entry("Adversarial network, non-saturating", "scratch.gans:GAN", "ring", 2500,
                          "gan", "Goodfellow et al. 2014"),
     "gan-minimax": Entry("Adversarial network, the minimax game as it is", "scratch.gans:GAN", "ring", 2500,
@@ -45,6 +82,10 @@ MODELS = {
     "wgan-gp":     Entry("Wasserstein adversarial network, gradient penalty", "scratch.gans:GAN", "ring", 2500,
                          "gan divergences", "Gulrajani et al. 2017",
                          dict(objective="wasserstein", k=5, penalty=0.1, beta2=0.9)),
+    "gan-bits":    Entry("Adversarial network of finitely many codes, whose law on bits is known",
+                         "scratch.gans:GAN", "patterns", 2000,
+                         "gan divergences mixtures", "Goodfellow et al. 2014; Gulrajani et al. 2017",
+                         dict(codes=32, objective="wasserstein", k=3, penalty=0.1, beta2=0.9, hidden=(64, 64))),
     "dcgan":       Entry("Convolutional adversarial network", "scratch.gans:GAN", "digits", 1600,
                          "gan evaluation", "Radford, Metz, Chintala 2016",
                          dict(net="conv", hidden=(64, 32), latent=64, activation="leaky", lr=4e-3, beta2=0.9, k=2,

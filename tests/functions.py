@@ -18,8 +18,10 @@ import numpy as np
 
 from backends import backend, xp
 from scratch.autoencoders import hierarchical, plain, ppca, vae
-from scratch.autoregressive import chain
+from scratch.autoregressive import chain, made
 from scratch.diffusion import ddim, ddpm, schedules
+from scratch.energies import ebm, langevin
+from scratch.energies.ais import ais
 from scratch.flows import change
 from scratch.gans.objectives import OBJECTIVES, gradient_penalty
 from scratch.probability import distributions
@@ -120,6 +122,15 @@ def with_s(f):
     return lambda *args: f(*args, s())
 
 
+def well(a):
+    """A function of points, and its derivative."""
+    return lambda x: xp.sum(xp.cos(x * a), axis=-1)
+
+
+def slope(a):
+    return lambda x: -a * xp.sin(x * a)
+
+
 def conditional(x_d, before):
     return -(x_d - xp.sum(before, axis=-1))**2
 
@@ -140,6 +151,13 @@ TABLE = [
     Row("probability.distributions.bernoulli_log_prob", [bits(B, 2, 3), real(B, 2, 3)], None, "example"),
     Row("probability.distributions.logistic_log_prob", [levels(B, 2, 3), real(B, 2, 3), real(B, 2, 3)],
         lambda k, mu, log_s: distributions.logistic_log_prob(k, mu, log_s, 4), "example"),
+    Row("probability.distributions.log_logistic",  [levels(B, 2, 3), real(B, 2, 3), real(B, 2, 3)],
+        lambda k, mu, log_s: distributions.log_logistic(k, mu, log_s, 4)),
+    Row("probability.distributions.logistic_mixture_log_prob",
+        [levels(B, 2, 3), real(B, 2, 4), real(B, 2, 3, 4), real(B, 2, 3, 4)],
+        lambda k, logits, mu, log_s: distributions.logistic_mixture_log_prob(k, logits, mu, log_s, 4), "example"),
+    Row("probability.distributions.colour_means",  [levels(B, 3), real(B, 3, 2), real(B, 3, 2)],
+        lambda k, mu, coef: distributions.colour_means(k, mu, coef, 4)),
     Row("probability.distributions.normal_level_log_prob", [levels(B, 2, 3), real(B, 2, 3), real(B, 2, 3)],
         lambda k, mu, log_var: distributions.normal_level_log_prob(k, mu, log_var, 4), "example"),
     Row("probability.distributions.per_example",   [real(B, 2, 3)], None, "example"),
@@ -149,18 +167,29 @@ TABLE = [
     Row("probability.estimators.leave_one_out",    [real(B, 3)]),
     Row("probability.estimators.log_mean_exp",     [real(B, 3)]),
 
+    Row("mixtures.bernoulli.log_joint",            [inside(B, 3), log_simplex(2), real(2, 3)], None, "example"),
+    Row("mixtures.bernoulli.responsibilities",     [inside(B, 3), log_simplex(2), real(2, 3)], None, "example"),
+    Row("mixtures.bernoulli.maximise",             [inside(B, 3), simplex(B, 2), real(2, 3)], None, "nothing"),
+    Row("mixtures.bernoulli.em_step",              [inside(B, 3), log_simplex(2), real(2, 3)], None, "nothing"),
+
     Row("autoencoders.latent.elbo",                [log_simplex(B, 3), simplex(B, 3)]),
     Row("autoencoders.ppca.log_likelihood",        [real(B, 4), real(4, 2), real(4), inside()], None, "example"),
     Row("autoencoders.ppca.fit",                   [real(9, 3)],
         lambda x: ppca.fit(x, 1), "nothing", smooth=False),
+    Row("autoencoders.ppca.em_step",               [real(9, 4), real(4, 2), real(4), inside()], None, "nothing"),
     Row("autoencoders.vae.terms",                  [real(B, 3), real(B, 2), real(2, 3, 2), real(2, 2, 3)],
         lambda x, eps, W, V: vae.terms(x, eps, net(W), net(V)), "example"),
+    Row("autoencoders.vae.flow_terms",             [real(B, 3), real(B, 2), real(2, 3, 2), real(2, 2), real(2, 2, 3)],
+        lambda x, eps, W, A, V: vae.flow_terms(x, eps, net(W), lambda z: (z + xp.tanh(z @ A) / 9, xp.sum(z, axis=-1)),
+                                               net(V)), "example"),
     Row("autoencoders.vae.elbo",                   [real(B, 3), real(B, 2), real(2, 3, 2), real(2, 2, 3)],
         lambda x, eps, W, V: vae.elbo(x, eps, net(W), net(V), 0.3), "mean"),
     Row("autoencoders.vae.importance_terms",       [real(B, 3), real(B, 5, 2), real(2, 3, 2), real(2, 2, 3)],
         lambda x, eps, W, V: vae.importance_terms(x, xp.swapaxes(eps, 0, 1), net(W), net(V)).T, "example"),
     Row("autoencoders.vae.importance_bound",       [real(B, 3), real(B, 5, 2), real(2, 3, 2), real(2, 2, 3)],
         lambda x, eps, W, V: vae.importance_bound(x, xp.swapaxes(eps, 0, 1), net(W), net(V)), "example"),
+    Row("autoencoders.vae.log_evidence",           [real(B, 3), real(2, 2, 3)],
+        lambda x, V: vae.log_evidence(x, net(V), 2, 33), "example"),
     Row("autoencoders.vae.sample",                 [real(B, 2), real(B, 3), real(2, 2, 3)],
         lambda z, eps, V: vae.sample(z, eps, net(V)), "example"),
     Row("autoencoders.plain.squared_error",        [real(B, 3), real(2, 3, 2), real(2, 2, 3)],
@@ -194,6 +223,31 @@ TABLE = [
         [real(B, 3), real(B, 2), real(B, 2), real(2, 3, 2), real(2, 2, 2), real(2, 2, 2), real(2, 2, 3)],
         lambda x, e1, e2, Q1, Q2, P1, V:
             hierarchical.markov_elbo(x, [e1, e2], [net(Q1), net(Q2)], [net(P1)], net(V)), "mean"),
+
+    Row("energies.ebm.log_partition",    [real(5)], None, "nothing"),
+    Row("energies.ebm.contrast",         [real(B, 3), real(5, 3), simplex(5), real(3)],
+        lambda x, x_model, w, a: ebm.contrast(well(a), x, x_model, w), "mean"),
+    Row("energies.boltzmann.couplings",         [real(4, 4)], None, "nothing"),
+    Row("energies.boltzmann.boltzmann_energy",  [bits(B, 4), real(4, 4), real(4)]),
+    Row("energies.boltzmann.boltzmann_logits",  [bits(B, 4), real(4, 4), real(4)]),
+    Row("energies.boltzmann.boltzmann_gibbs",   [bits(B, 4), inside(B, 4), real(4, 4), real(4)], smooth=False),
+    Row("energies.boltzmann.boltzmann_log_z",   [real(4, 4), real(4)], None, "nothing"),
+    Row("energies.boltzmann.joint_energy",      [bits(B, 4), bits(B, 2), real(4, 2), real(4), real(2)]),
+    Row("energies.boltzmann.free_energy",       [bits(B, 4), real(4, 2), real(4), real(2)]),
+    Row("energies.boltzmann.hidden_logits",     [bits(B, 4), real(4, 2), real(2)]),
+    Row("energies.boltzmann.visible_logits",    [bits(B, 2), real(4, 2), real(4)]),
+    Row("energies.boltzmann.gibbs",             [bits(B, 4), inside(B, 2), inside(B, 4), real(4, 2), real(4), real(2)],
+        smooth=False),
+    Row("energies.boltzmann.log_z",             [real(4, 2), real(4), real(2)], None, "nothing"),
+    Row("energies.ais.ais",              [real(B, 3), real(3)],
+        lambda x, a: ais(x, [0.0, 0.25, 1.0], lambda x, beta: beta * well(a)(x), lambda t, x, beta: x + beta * x**t)),
+    Row("energies.ais.log_mean_and_error", [real(5)], None, "nothing"),
+    Row("energies.langevin.ula_step",    [real(B, 3), real(B, 3), real(3)],
+        lambda x, xi, a: langevin.ula_step(x, slope(a), 0.3, xi)),
+    Row("energies.langevin.log_acceptance", [real(B, 3), real(B, 3), real(3)],
+        lambda x, y, a: langevin.log_acceptance(x, y, well(a), slope(a), 0.3)),
+    Row("energies.langevin.mala_step",   [real(B, 3), real(B, 3), inside(B), real(3)],
+        lambda x, xi, u, a: langevin.mala_step(x, well(a), slope(a), 0.3, xi, u), smooth=False),
 
     Row("diffusion.ddpm.at",             [steps(B), real(B, 2)], lambda t, x: ddpm.at(s().abar, t, x), "example",
         smooth=False),
@@ -255,6 +309,12 @@ TABLE = [
     Row("autoregressive.chain.cpt_log_prob",       [bits(B, 3), inside(B, 3)]),
     Row("autoregressive.chain.logit_log_prob",     [bits(B, 3), real(B, 3)]),
     Row("autoregressive.chain.logistic_log_prob",  [bits(B, 4), inside(B), real(3), real(3, 3)]),
+    Row("autoregressive.chain.logistic_logits",    [bits(B, 4), real(3), real(3, 3)]),
+    Row("autoregressive.chain.ancestral",          [real(B, 3), real(3, 3)],
+        lambda x, W: chain.ancestral(str, x, (2, 0, 1), lambda x: x @ W, lambda name, y, d: xp.tanh(y[..., d])),
+        smooth=False),
+    Row("autoregressive.made.log_prob",  [bits(B, 4), real(B, 2, 4)],
+        lambda x, logits: made.log_prob(x, xp.swapaxes(logits, 0, 1)), "example"),
 
     Row("flows.change.log_prob",         [real(B, 3), real(3)],
         lambda y, u: change.log_prob(y, lambda y: change.planar(y, u, u, 0.5), lambda z: -xp.sum(z * z, axis=-1))),
@@ -265,6 +325,21 @@ TABLE = [
     Row("flows.change.linear_inverse",   [real(B, 3), regular(B, 3, 3), real(3)]),
     Row("flows.change.triangular",       [real(B, 3), regular(3, 3), real(3)],
         lambda x, A, b: change.triangular(x, xp.tril(A), b)[0]),
+    Row("flows.change.triangular_inverse", [real(B, 3), regular(3, 3), real(3)],
+        lambda y, A, b: change.triangular_inverse(y, xp.tril(A), b)[0]),
+    Row("flows.change.lu",               [real(B, 3), regular(3, 3), regular(3, 3), real(3)],
+        lambda x, A, C, b: change.lu(x, xp.tril(A), xp.triu(C), b)[0]),
+    Row("flows.change.lu_inverse",       [real(B, 3), regular(3, 3), regular(3, 3), real(3)],
+        lambda y, A, C, b: change.lu_inverse(y, xp.tril(A), xp.triu(C), b)[0]),
+    Row("flows.change.householder",      [real(B, 3), real(2, 3)], lambda x, V: change.householder(x, V)[0]),
+    Row("flows.change.coupling",         [real(B, 3), real(2, 3, 3)],
+        lambda x, W: change.coupling(x, xp.arange(3) == 1, net(W))),
+    Row("flows.change.coupling_inverse", [real(B, 3), real(2, 3, 3)],
+        lambda y, W: change.coupling_inverse(y, xp.arange(3) == 1, net(W))),
+    Row("flows.change.autoregressive",   [real(B, 3), real(2, 3, 3)],
+        lambda x, W: change.autoregressive(x, net(xp.triu(W, 1)))),
+    Row("flows.change.autoregressive_inverse", [real(B, 3), real(2, 3, 3)],
+        lambda z, W: change.autoregressive_inverse(z, net(xp.triu(W, 1)))),
     Row("flows.change.planar",           [real(B, 3), inside(3), inside(3), real()]),
     Row("flows.change.invertible",       [real(3), real(3)], None, "nothing"),
 ]

@@ -9,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backends import xp
+from backends.random import Stream
 from scratch.autodiff import grad, jacobian, sigmoid
-from scratch.autoencoders import hierarchical, latent, plain, ppca, vae
+from scratch.autoencoders import PPCA, hierarchical, latent, plain, ppca, vae
 from scratch.probability import distributions
+from scratch.train import fit
 from tests.functions import B, TABLE, joined, net
 from tests.operations import mp
 from tests.test_mixtures import EPS, seeds
@@ -259,6 +261,75 @@ def test_a_variance_that_is_a_python_number_leaves_float32_alone():
 def test_as_many_components_as_columns_are_refused(K):
     with pytest.raises(ValueError, match=f"K is {K}; expected 1 to 2, fewer than the columns of x"):
         ppca.fit(np.eye(3), K)
+
+
+@given(seeds, st.sampled_from([1e-3, 1, 1e3]))
+def test_a_step_of_em_never_lowers_the_likelihood_and_stays_at_the_best(seed, scale):
+    rng   = np.random.default_rng(seed)
+    x     = scale * (rng.normal(size=(12, 4)) @ np.diag([3, 2, 1, 0.5]) + 5)
+    mean  = lambda parts: ppca.log_likelihood(x, *parts).mean()
+    parts = scale * rng.normal(size=(4, 2)), scale * rng.normal(size=4), scale**2
+    for _ in range(10):
+        before, parts = parts, ppca.em_step(x, *parts)
+        assert mean(parts) >= mean(before) - 1e-12 * (1 + abs(mean(before)))
+    best = ppca.fit(x, 2)
+    for a, b in zip(ppca.em_step(x, *best), best):
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11 * scale)
+
+
+@pytest.mark.parametrize("K", [1, 2])
+def test_by_a_sum_over_codes_the_likelihood_of_a_linear_decoder_is_the_closed_form(K):
+    """To rounding, with a quarter of the codes still to 1e-9, and with too few not at all."""
+    x, W, b, _ = ROWS["log_likelihood"].draw()
+    exact  = ppca.log_likelihood(x, W[:, :K], b, 0.5)
+    summed = lambda n: vae.log_evidence(x, lambda z: (z @ W[:, :K].T + b, np.log(0.5)), K, n)
+    np.testing.assert_allclose(summed(257), exact, rtol=1e-13)
+    np.testing.assert_allclose(summed(65), exact, rtol=1e-9)
+    assert np.max(abs(summed(9) - exact)) > 1e-3
+
+
+def plane(N=200):
+    """Data of five numbers, mostly in two directions."""
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(N, 2)) @ rng.normal(size=(2, 5)) * 3 + rng.normal(size=(N, 5)) / 2 + 7
+
+
+def learned(model, x, steps=3000):
+    s = Stream.seed(0)
+    *_, (state, _) = fit(model, model.start(s, {"x": x}), model.batches({"x": x}, s, 0), s, steps)
+    return state
+
+
+@pytest.mark.parametrize("learn, least, most", [("closed form", 2, 2), ("em", 10, 2999)])
+def test_the_model_learns_the_most_likely_parameters_at_once_or_by_em(learn, least, most):
+    x     = plane()
+    state = learned(PPCA(latent=2, learn=learn, tol=1e-12), x)
+    best  = ppca.log_likelihood(x, *ppca.fit(x, 2)).mean()
+    assert state.done and least <= state.step <= most and state.params["s2"].dtype == "float64"
+    assert abs(PPCA().log_prob(state.params, {}, x).mean() - best) <= 1e-9
+    assert PPCA().evaluate(state.params, {}, {"x": x}, None)["log-likelihood"].shape == (200,)
+
+
+def test_its_samples_have_the_moments_of_the_law():
+    """200000 of them: each mean and product within 6 of its standard errors, false alarms below 1e-7."""
+    params = learned(PPCA(latent=2), plane()).params
+    x      = PPCA().sample(params, {}, Stream.seed(0), 200000)
+    W, b, s2 = (params[name] for name in PPCA.PARAMS)
+    C      = W @ W.T + s2 * np.eye(5)
+    d      = x - b
+    assert (abs(d.mean(0)) < 6 * np.sqrt(np.diag(C) / len(x))).all()
+    products = np.einsum("ni,nj->nij", d, d)
+    assert (abs(products.mean(0) - C) < 6 * products.std(0) / len(x)**.5).all()
+
+
+def test_data_without_a_density_and_codes_that_are_too_long_are_refused():
+    flat = plane()[:, :1] @ np.ones((1, 5))
+    with np.errstate(all="ignore"), pytest.raises(ValueError, match="no variance beyond 2 directions, so no density"):
+        learned(PPCA(latent=2), np.round(flat))
+    with pytest.raises(ValueError, match="x has rows that are all the same; expected data that vary"):
+        learned(PPCA(latent=2), 0 * flat)
+    with pytest.raises(ValueError, match="latent=5, but x has 5 columns; expected fewer"):
+        learned(PPCA(latent=5), flat)
 
 
 # ---- a prior that q cannot reach -------------------------------------------------------------------------------------

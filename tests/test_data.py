@@ -500,9 +500,9 @@ def test_data_are_their_own_source():
 
 
 def test_an_unknown_name_is_answered_with_those_that_are_known(monkeypatch, tmp_path):
-    known = ("choose one of digits, ring, grid, moons, spirals, pinwheel, checkerboard, bars, or the path of a folder "
-             "or of a file that ends in .npy, .npz, .csv, .data, .txt, -ubyte, -ubyte.gz. SCRATCH_DATA, a folder that "
-             "is searched too, is ")
+    known = ("choose one of digits, ring, grid, moons, spirals, pinwheel, checkerboard, bars, patterns, or the path of "
+             "a folder or of a file that ends in .npy, .npz, .csv, .data, .txt, -ubyte, -ubyte.gz. SCRATCH_DATA, a "
+             "folder that is searched too, is ")
     for folder, says in ((str(tmp_path), str(tmp_path)), ("", "not set"), (None, "not set")):
         monkeypatch.delenv("SCRATCH_DATA", raising=False)
         if folder is not None:

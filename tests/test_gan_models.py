@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import scipy.stats
 
 from backends import no_sync, to_host, use, xp
 from backends.random import Stream, evaluation
@@ -537,6 +538,7 @@ CHANGES = [
     ({"objective": "wasserstein"},                                          "clip_weights", 0.0,           0.05),
     ({"levels": L, "shape": (4, 4)},                                        "net",         "mlp",           "conv"),
     ({},                                                                    "latent",      3,               4),
+    ({},                                                                    "codes",       0,               3),
     ({},                                                                    "hidden",      (5,),            (5, 5)),
     ({},                                                                    "activation",  "leaky",         "tanh"),
     ({},                                                                    "classes",     0,               3),
@@ -610,7 +612,8 @@ def test_a_code_has_as_many_numbers_as_an_example_up_to_32():
     for D, Z in ((2, 2), (32, 32), (40, 32)):
         model = GAN(hidden=(4,))
         state = model.start(SEED, {"x": SEED("x").normal((5, D))})
-        assert state.params["generator"][0]["W"].shape == (Z, 4) and model.codes(SEED, state.stats, 3).shape == (3, Z)
+        assert state.params["generator"][0]["W"].shape == (Z, 4)
+        assert model.drawn_codes(SEED, state.stats, 3).shape == (3, Z)
 
 
 def test_the_ways_between_codes_are_arcs():
@@ -624,11 +627,50 @@ def test_the_ways_between_codes_are_arcs():
         np.testing.assert_allclose(x[j::8], want, rtol=1e-4, atol=1e-5)
 
 
+def coded(**more):
+    """A GAN of 3 codes that has not learned 6 bits, in float64, and all 64 images."""
+    model = GAN(**{**SMALL, "codes": 3, "levels": 2, **more})
+    train = {"x": SEED("bits").integers(0, 2, (N, 6)).astype("uint8"), "y": xp.arange(N) % C}
+    state = model.start(SEED("init"), train)
+    params, stats_ = trees.map(lambda a: a.astype("float64"), (state.params, state.stats))
+    return model, params, stats_, np.indices([2] * 6).reshape(6, -1).T
+
+
+def test_the_law_of_finitely_many_codes_is_that_of_their_means():
+    """The critic sees the means; a bit is 1 as often as they say. Chi-square of 20000 samples at 1e-9."""
+    model, params, stats_, images = coded()
+    mean = (model.generate(params, stats_, np.eye(3)) + 1) / 2
+    p    = sum(np.prod(np.where(images, m, 1 - m), 1) for m in mean) / 3
+    log_p = model.log_prob(params, stats_, images)
+    np.testing.assert_allclose(np.exp(log_p), p, rtol=1e-12)
+    assert abs(p.sum() - 1) < 1e-12 and log_p.dtype == "float64"
+    x = model.sample(params, stats_, SEED("x"), 20000)
+    count = np.bincount(x @ (1 << np.arange(6)[::-1]), minlength=64)
+    often = 20000 * p >= 5
+    chi2  = lambda p: np.sum((count - 20000 * p)[often]**2 / (20000 * p)[often])
+    assert x.dtype == "int64" and chi2(p) <= scipy.stats.chi2.isf(1e-9, often.sum()) < chi2(np.roll(p, 1))
+
+
+def test_where_the_means_are_0_or_1_the_law_is_still_a_number():
+    model, params, stats_, images = coded()
+    log_p = model.log_prob(trees.map(lambda a: 1e4 * a, params), stats_, images)
+    assert np.isfinite(log_p).all() and abs(np.exp(log_p).sum() - 1) < 1e-12 and (np.exp(log_p) > 0.3).sum() > 0
+
+
+@pytest.mark.parametrize("more, says", [(dict(codes=0), "codes=0, levels=2 and classes=0"),
+                                        (dict(classes=3), "codes=3, levels=2 and classes=3"),
+                                        (dict(levels=L), "codes=3, levels=5 and classes=0")])
+def test_where_there_is_no_law_to_sum_it_is_said(more, says):
+    model, params, stats_, images = coded(**more)
+    with pytest.raises(ValueError, match=f"log_prob was asked of {says}; expected codes, 2 levels and no classes"):
+        model.log_prob(params, stats_, images)
+
+
 @over(GANS)
 def test_a_step_of_the_critic_draws_a_code_and_an_alpha_for_each_of_its_examples(model, monkeypatch):
     state = begin(model)
     x, y  = real(model, state)
-    z     = model.codes(SEED("z"), state.stats, 4)
+    z     = model.drawn_codes(SEED("z"), state.stats, 4)
     made  = model._generate(state.params["generator"], z, y, D)[0]
     seen, loss = [], GAN.critic_loss
     monkeypatch.setattr(GAN, "critic_loss", lambda self, params, *args: seen.append(args) or loss(self, params, *args))

@@ -12,9 +12,9 @@ from backends.random import Stream
 from scratch import train
 from scratch.autodiff import grad, logsumexp
 from scratch.data import load
-from scratch.mixtures import (COVARIANCES, GaussianMixture, bic, em_step, log_joint, maximise, parameters,
-                              responsibilities, sample, start)
-from scratch.mixtures.gmm import nearest, spread_means
+from scratch.mixtures import (COVARIANCES, BernoulliMixture, GaussianMixture, bernoulli, bic, em_step, log_joint,
+                              maximise, parameters, responsibilities, sample, start)
+from scratch.mixtures.em import nearest, spread_means
 from scratch.train import State
 
 EPS = np.finfo(float).eps
@@ -391,6 +391,78 @@ def test_memory_does_not_grow_with_the_number_of_points_times_components():
         return most
     peak(1000)
     assert peak(60000) < 1.1 * peak(6000) < 16e6
+
+
+# ---- of bits ---------------------------------------------------------------------------------------------------------
+@st.composite
+def bit_worlds(draw):
+    """Bits [N, D], and log_pi and logits of a mixture that has nothing to do with them."""
+    rng = np.random.default_rng(draw(seeds))
+    K, D, N = draw(st.integers(1, 4)), draw(st.integers(1, 6)), draw(st.integers(1, 30))
+    return rng.integers(0, 2, (N, D)) * 1.0, np.log(rng.dirichlet(np.ones(K))), 3 * rng.normal(size=(K, D))
+
+
+@given(bit_worlds())
+def test_the_law_of_bits_is_the_sum_over_components_written_out_and_a_law(world):
+    x, log_pi, l = world
+    mu = 1 / (1 + np.exp(-l))
+    p  = lambda x: sum(np.exp(a) * np.prod(np.where(x, m, 1 - m), axis=1) for a, m in zip(log_pi, mu))
+    r, log_p = bernoulli.responsibilities(*world)
+    np.testing.assert_allclose(log_p, np.log(p(x)), rtol=1e-12, atol=1e-12)
+    assert (r >= 0).all() and abs(r.sum(1) - 1).max() <= 4 * EPS
+    every = np.indices([2] * x.shape[1]).reshape(x.shape[1], -1).T
+    assert abs(np.exp(bernoulli.responsibilities(every, log_pi, l)[1]).sum() - 1) <= 1e-12
+
+
+def bits_never_fall(world, bound, step=bernoulli.em_step):
+    x, *params = world
+    params, _ = step(x, *params, bound)                                         # now the logits are within the bound
+    for _ in range(8):
+        params, before = step(x, *params, bound)
+        assert bernoulli.responsibilities(x, *params)[1].sum() >= before - 1e-12 * (1 + abs(before))
+
+
+@given(bit_worlds(), st.sampled_from([0.5, 3.0, 20.0]))
+def test_the_log_likelihood_of_bits_never_falls(world, bound):
+    bits_never_fall(world, bound)
+
+
+def test_that_law_rejects_steps_that_go_too_far():
+    def thrice(x, log_pi, l, bound):
+        (log_pi, new), total = bernoulli.em_step(x, log_pi, l, bound)
+        return (log_pi, np.clip(l + 3 * (new - l), -bound, bound)), total
+    rng = np.random.default_rng(0)
+    x   = rng.integers(0, 2, (40, 4)) * 1.0
+    with pytest.raises(AssertionError):
+        for _ in range(50):
+            bits_never_fall((x, np.log([0.5, 0.5]), rng.normal(size=(2, 4))), 20.0, thrice)
+
+
+def test_a_component_of_bits_without_points_stays_where_it_is():
+    r = np.array([[1.0, 0.0], [1.0, 0.0]])
+    log_pi, l = bernoulli.maximise(np.array([[1.0, 0, 1], [0.0, 0, 1]]), r, np.full((2, 3), 7.0), 5.0)
+    assert log_pi.tolist() == [0, -math.inf] and np.allclose(l, [[0, -5, 5], [7, 7, 7]])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_sixteen_components_learn_the_fourteen_patterns(seed):
+    """To 1e-6 nats from the law that is uniform on them, of which six components are not capable."""
+    x  = load("patterns", Stream.seed(seed)).train["x"]
+    kl = lambda model: -math.log(14) - model.log_prob(fit(model, x.astype("float64"), seed), {}, x).mean()
+    assert 0 < kl(BernoulliMixture(components=16)) <= 1e-6 and kl(BernoulliMixture(components=6)) > 0.3
+
+
+def test_samples_of_bits_are_as_frequent_as_they_are_probable():
+    """Chi-square of 40000 samples of three bits, a false alarm in 10^9; another law is seen."""
+    scipy_stats = pytest.importorskip("scipy.stats")
+    rng    = np.random.default_rng(1)
+    params = {"log_pi": np.log([0.2, 0.8]), "l": rng.normal(size=(2, 3))}
+    x      = BernoulliMixture(components=2).sample(params, {}, Stream.seed(0), 40000)
+    every  = np.indices((2, 2, 2)).reshape(3, -1).T
+    p      = np.exp(BernoulliMixture().log_prob(params, {}, every))
+    count  = np.bincount(x @ [4, 2, 1], minlength=8)
+    chi2   = lambda p: np.sum((count - 40000 * p)**2 / (40000 * p))
+    assert x.dtype == "int64" and chi2(p) <= scipy_stats.chi2.isf(1e-9, 7) < chi2(np.roll(p, 1))
 
 
 # ---- bad input -------------------------------------------------------------------------------------------------------

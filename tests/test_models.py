@@ -10,11 +10,13 @@ from backends import no_sync, to_host, use, xp
 from backends.random import Stream
 from scratch import trees
 from scratch.autodiff import value_and_grad
-from scratch.autoencoders import VAE, Autoencoder, plain, ppca, vae
+from scratch.autoencoders import PPCA, VAE, Autoencoder, plain, ppca, vae
 from scratch.autoencoders.models import AUTOENCODERS, LIKELIHOODS, Likelihood
 from scratch.data import Data, bits_per_dim, load
+from scratch.flows import FLOWS
 from scratch.gans import GAN
-from scratch.mixtures import GaussianMixture
+from scratch.mixtures import BernoulliMixture, GaussianMixture
+from scratch.mixtures.em import EM
 from scratch.models import MODELS
 from scratch.optim import Layout
 from scratch.runs import config as configs
@@ -181,16 +183,28 @@ def test_a_mixture_on_a_device_learns_the_same_without_waiting():
 
 
 # ---- hyper-parameters ------------------------------------------------------------------------------------------------
-BASE = {"gmm": {"components": 3, "starts": 2}, **dict.fromkeys(("vae", "ae"), {"hidden": (5,), "latent": 2}),
-        "ddpm": {"widths": (4, 4), "embedding": 4, "T": 3}}
+BASE = {**dict.fromkeys(("gmm", "bmm"), {"components": 3, "starts": 2}), "ppca": {"latent": 2},
+        **dict.fromkeys(("vae", "ae"), {"hidden": (5,), "latent": 2}),
+        "ddpm": {"widths": (4, 4), "embedding": 4, "T": 3}, "realnvp": {"layers": 2, "hidden": (5,)},
+        "fvbn": {}, "made": {"hidden": (5,)}, "pixelcnn": {"channels": 2, "layers": 1, "kernel": 3},
+        "boltzmann": {"chains": 5}, "rbm": {"chains": 5, "hidden": 3}}
 CHANGES = [
     # model  beside                                             field          one value      another
-    ("gmm", {},                                                 "components",  2,             3),
+    *((model, beside, field, one, other) for model, beside in (("gmm", {}), ("bmm", {"levels": L}))
+      for field, one, other in (
+                                                               ("components",  2,             3),
+                                                               ("starts",      1,             10),
+                                                               ("tol",         1e-6,          10.0),
+                                                               ("precision",   "float64",     "float32"))),
     ("gmm", {},                                                 "covariance",  "full",        "diagonal"),
     ("gmm", {},                                                 "floor",       5e-4,          0.5),
-    ("gmm", {},                                                 "starts",      1,             10),
-    ("gmm", {},                                                 "tol",         1e-6,          10.0),
-    ("gmm", {},                                                 "precision",   "float64",     "float32"),
+    ("bmm", {"levels": L},                                      "bound",       20.0,          1.0),
+    ("bmm", {"levels": L},                                      "levels",      L,             L + 1),
+    ("bmm", {"levels": L},                                      "binarise",    "threshold",   "static"),
+    ("ppca", {},                                                "latent",      2,             3),
+    ("ppca", {},                                                "learn",       "closed form", "em"),
+    ("ppca", {"learn": "em"},                                   "tol",         1e-6,          10.0),
+    ("ppca", {},                                                "precision",   "float64",     "float32"),
     *((model, {"levels": L}, field, one, other) for model in ("vae", "ae", "ddpm")
       for field, one, other in (
                                                                ("optimiser",   "adam",        "momentum"),
@@ -211,11 +225,67 @@ CHANGES = [
     ("vae", {"levels": L, "decoder": "bernoulli"},              "binarise",    "threshold",   "dynamic"),
     ("vae", {"levels": L, "decoder": "bernoulli"},              "binarise",    "static",      "dynamic"),
     ("vae", {"levels": L},                                      "beta",        1.0,           2.0),
+    ("vae", {"levels": L},                                      "iaf",         0,             1),
+    ("vae", {"levels": L},                                      "iaf",         1,             2),
     *(("ae", {"levels": L},                                     "kind",        "plain",       kind)
       for kind in AUTOENCODERS if kind != "plain"),
     *(("ae", {"levels": L, "kind": kind},                       "strength",    0.1,           0.2)
       for kind in ("denoising", "sparse", "contractive")),
     ("ae", {"levels": L, "kind": "sparse"},                     "rho",         0.1,           0.2),
+    *((model, {"levels": L}, field, one, other) for model in ("fvbn", "made", "pixelcnn")
+      for field, one, other in (
+                                                               ("optimiser",   "adam",        "momentum"),
+                                                               ("lr",          1e-3,          2e-3),
+                                                               ("batch_size",  4,             5),
+                                                               ("clip",        0.0,           0.1),
+                                                               ("ema",         0.0,           0.9),
+                                                               ("levels",      L,             L + 1))),
+    *((model, {"levels": L},                                    "binarise",    "threshold",   "static")
+      for model in ("fvbn", "made")),
+    ("made", {"levels": L},                                     "hidden",      (5,),          (6,)),
+    ("made", {"levels": L},                                     "activation",  "relu",        "tanh"),
+    ("made", {"levels": L},                                     "orders",      0,             1),
+    ("made", {"levels": L},                                     "orders",      1,             2),
+    *(("pixelcnn", {"levels": L}, field, one, other) for field, one, other in (
+                                                               ("net",         "masked",      "gated"),
+                                                               ("output",      "categorical", "logistics"),
+                                                               ("channels",    2,             3),
+                                                               ("layers",      1,             2),
+                                                               ("kernel",      3,             5),
+                                                               ("shape",       (6,),          (2, 3)))),
+    ("pixelcnn", {"levels": L, "output": "logistics"},          "mixture",     2,             3),
+    *(("realnvp", {}, field, one, other) for field, one, other in (
+                                                               ("optimiser",   "adam",        "momentum"),
+                                                               ("lr",          1e-3,          2e-3),
+                                                               ("batch_size",  4,             5),
+                                                               ("clip",        0.0,           0.1),
+                                                               ("ema",         0.0,           0.9),
+                                                               ("layers",      2,             3),
+                                                               ("hidden",      (5,),          (6,)),
+                                                               ("activation",  "silu",        "tanh"),
+                                                               ("mask",        "checkerboard", "halves"),
+                                                               ("noise",       0.0,           0.1),
+                                                               ("shape",       (),            (3, 2)))),
+    *(("realnvp", {},                                           "flow",        "realnvp",     flow)
+      for flow in FLOWS if flow != "realnvp"),
+    *((model, {"levels": L}, field, one, other) for model in ("boltzmann", "rbm")
+      for field, one, other in (
+                                                               ("optimiser",   "adam",        "momentum"),
+                                                               ("lr",          1e-3,          2e-3),
+                                                               ("batch_size",  4,             5),
+                                                               ("clip",        0.0,           0.1),
+                                                               ("ema",         0.0,           0.9),
+                                                               ("levels",      L,             L + 1),
+                                                               ("binarise",    "threshold",   "static"),
+                                                               ("learn",       "pcd",         "cd"),
+                                                               ("learn",       "pcd",         "exact"),
+                                                               ("k",           1,             2),
+                                                               ("chains",      5,             6),
+                                                               ("decay",       0.0,           0.1),
+                                                               ("listed",      16,            2))),
+    *((model, {"levels": L, "listed": 2},                       field,         2,             3)
+      for model in ("boltzmann", "rbm") for field in ("temperatures", "sweeps")),
+    ("rbm", {"levels": L},                                      "hidden",      3,             4),
     ("ddpm", {"levels": L, "widths": (4,)},                     "shape",       (6,),          (2, 3, 1)),
     ("ddpm", {"levels": L},                                     "net",         "unet",        "mlp"),
     ("ddpm", {"levels": L},                                     "widths",      (4,),          (8,)),
@@ -380,6 +450,35 @@ def test_a_linear_autoencoder_learns_principal_components():
     error = lambda steps: model.evaluate(*trained(model, x, steps), {"x": x}, SEED)["squared error"].mean()
     best  = lam[:-2].sum()
     assert best * (1 - 1e-9) <= error(1000) <= best * (1 + 1e-3) < error(20)
+
+
+# ---- where the code is short -----------------------------------------------------------------------------------------
+@pytest.mark.parametrize("decoder, levels, latent", [("bernoulli", 2, 1), ("bernoulli", 2, 2), ("logistic", 3, 1)])
+def test_the_probabilities_of_all_images_sum_to_one_and_are_those_of_another_quadrature(decoder, levels, latent):
+    """Gauss's, of 200 nodes an axis, to 1e-11; of ten nodes it is another number."""
+    model = VAE(decoder=decoder, levels=levels, hidden=(5,), latent=latent, activation="tanh")
+    x     = np.array(list(itertools.product(range(levels), repeat=4)), dtype="uint8")
+    *_, (state, _) = fit(model, model.start(SEED, {"x": x[:3]}), itertools.repeat({"x": x[:3]}), SEED("train"), 30)
+    params, stats = trees.map(lambda a: a.astype("float64"), (state.params, state.stats))
+    log_p = model.log_prob(params, stats, x)
+    assert abs(np.exp(log_p).sum() - 1) <= 1e-9 and log_p.dtype == "float64"
+
+    def gauss(n):
+        t, w = np.polynomial.legendre.leggauss(n)
+        w    = 9 * w * np.exp(-(9 * t)**2 / 2) / math.sqrt(2 * math.pi)
+        z, w = (np.array(list(itertools.product(a, repeat=latent))) for a in (9 * t, w))
+        laws = model.decode(params, stats, z)
+        p    = [np.exp(LIKELIHOODS[decoder].log_prob(row[None], *laws)) for row in x.astype("float64")]
+        return np.array(p) @ w.prod(1)
+    assert np.max(abs(gauss(200) - np.exp(log_p))) <= 1e-11 < 1e-5 < np.max(abs(gauss(10) - np.exp(log_p)))
+
+
+@pytest.mark.parametrize("model, says", [(VAE(latent=3, levels=2), "latent=3 and decoder='logistic'"),
+                                         (VAE(latent=2, levels=2, decoder="gaussian"), "decoder='gaussian'")])
+def test_where_a_sum_over_codes_is_too_long_or_no_probability_it_is_said(model, says):
+    _, params, stats, x = begin(dataclasses.replace(model, hidden=(5,)))
+    with pytest.raises(ValueError, match=f"log_prob was asked of .*{says}; expected one or two numbers in the code"):
+        model.log_prob(params, stats, x)
 
 
 # ---- the decoders ----------------------------------------------------------------------------------------------------
@@ -662,7 +761,7 @@ def doors(model):
     found = {"evaluate": lambda x: model.evaluate(state.params, state.stats, {"x": x}, SEED)}
     if isinstance(model, VAE):
         found["encode"] = lambda x: dict(enumerate(model.encode(state.params, state.stats, x)))
-    if isinstance(model, GaussianMixture):
+    if isinstance(model, EM):
         found["log_prob"] = lambda x: {"": model.log_prob(state.params, state.stats, x)}
     return found, x
 
@@ -670,7 +769,8 @@ def doors(model):
 DOORS = {"vae": small(VAE, levels=L), "vae-gaussian": small(VAE, decoder="gaussian", levels=L),
          "vae-reals": small(VAE, decoder="gaussian"), "ae": small(Autoencoder, levels=L),
          "ae-reals": small(Autoencoder), "gmm": GaussianMixture(components=2),
-         "gmm32": GaussianMixture(components=2, precision="float32")}
+         "gmm32": GaussianMixture(components=2, precision="float32"),
+         "bmm": BernoulliMixture(components=2, levels=2), "ppca": PPCA(latent=2)}
 
 
 @BACKENDS
@@ -780,7 +880,15 @@ ROWS = {
     "lsgan":       dict(objective="least-squares", net="mlp", penalty=0, clip_weights=0),
     "wgan":        dict(objective="wasserstein", optimiser="rmsprop", k=5, clip_weights=0.01, penalty=0),
     "wgan-gp":     dict(objective="wasserstein", optimiser="adam", k=5, penalty=0.1, clip_weights=0),
+    "gan-bits":    dict(objective="wasserstein", codes=32, penalty=0.1, clip_weights=0, net="mlp"),
     "dcgan":       dict(objective="nonsaturating", net="conv", penalty=0, hidden=(64, 32), latent=64),
+    "boltzmann":   dict(learn="exact"),
+    "rbm":         dict(learn="pcd", k=5, hidden=64),
+    "realnvp":     dict(flow="realnvp", layers=8, hidden=(64, 64), noise=0.05, mask="checkerboard"),
+    "nice":        dict(flow="nice", layers=8, noise=0.05),
+    "maf":         dict(flow="maf", layers=8, noise=0.05),
+    "iaf":         dict(flow="iaf", layers=8, noise=0.05),
+    "linear-flow": dict(flow="lu", noise=0.0),
     "ddpm":        dict(net="unet", T=100, schedule="cosine", ema=0.998, widths=(16, 16, 32)),
     "ddpm-mlp":    dict(net="mlp", T=100, schedule="cosine", widths=(128, 128, 128)),
 }
@@ -798,6 +906,7 @@ def test_a_row_is_what_its_name_says_unless_told_otherwise(name):
 # ---- on another device -----------------------------------------------------------------------------------------------
 #            hyper-parameters, what is compared, steps in float64
 DEVICES = {
+    "rbm":   (dict(hidden=8, learn="exact"),                               "loss",    100),
     "gmm":   (dict(components=3, starts=1, tol=0.0),                       "log_lik", 20),
     "vae":   (dict(hidden=(16,), latent=2),                                "loss",    100),
     "gan":   (dict(hidden=(16,), latent=2),                                "critic",  20),

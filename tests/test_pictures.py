@@ -20,9 +20,10 @@ from derivations.estimators import naive_log, prior_draws
 from derivations.foundations import all_draws, squared_error
 from scratch.data.images import digits
 from scratch.diffusion.schedules import cosine, schedule
+from scratch.flows import change
 
 PAGES = {topic: importlib.import_module(f"derivations.book.pictures.{topic}")
-         for topic in "hierarchical gan diffusion evaluation autoregressive flows slips".split()}
+         for topic in "hierarchical gan diffusion evaluation autoregressive flows energies slips".split()}
 
 near = functools.partial(np.testing.assert_allclose, rtol=1e-12, atol=1e-12)
 
@@ -570,6 +571,44 @@ def test_the_cells_have_the_areas_of_the_joint_table_and_tile_the_square():
         assert (inside.sum(1) == 1).all()
 
 
+def test_a_masked_network_is_a_full_triangle_in_its_order():
+    """A network of these masks, all weights 1 and its units linear, has the ways as its slopes."""
+    s = shown("autoregressive", "triangle")
+    place, (a, b) = np.argsort(s["order"]), np.arange(2 * 10).reshape(2, 10) % 10 * 7 // 10 + 1
+    ways = [[(place[j] < place[d]) + sum(place[j] < k <= l <= place[d] for k in a for l in b) for j in range(8)]
+            for d in range(8)]
+    np.testing.assert_array_equal(s["ways"], ways)
+    np.testing.assert_array_equal(s["sorted"] > 0, np.tri(8, k=-1) > 0)
+    np.testing.assert_array_equal(s["sorted"], np.array(ways)[s["order"]][:, s["order"]])
+    assert (s["zeros"], s["some"]) == (8 * 9 / 2, 8 * 7 / 2)
+    assert s["least"] == np.min(s["ways"][s["ways"] > 0]) and s["most"] == np.max(ways)
+
+
+def test_the_blind_spot_is_a_cone_to_the_right_and_two_stacks_have_none():
+    s, (y, x) = shown("autoregressive", "blind-spot"), PAGES["autoregressive"].PIXEL
+    cone = np.fromfunction(lambda i, j: (i < y) & (j - x > y - i), (9, 9))
+    np.testing.assert_array_equal(s["spots"], [cone, 0 * cone])
+    np.testing.assert_array_equal(s["past"], np.fromfunction(lambda i, j: 9 * i + j < 9 * y + x, (9, 9)))
+    assert s["missed"] == cone.sum() == 10 and s["missed_by_two"] == 0 and s["earlier"] == s["past"].sum()
+
+
+def test_what_a_pattern_surprises_by_is_the_logarithm_of_how_many_there_are():
+    s = shown("autoregressive", "appearing")
+    bars = [np.reshape(rows if along else np.array(rows).T, -1) for along in (True, False)
+            for bits in itertools.product((0, 1), repeat=3) for rows in [np.repeat(bits, 3).reshape(3, 3)]]
+    bars, drawn = np.unique(bars, axis=0), PAGES["autoregressive"].DRAWN
+    assert len(bars) == s["patterns"] == 14
+    for d in range(10):
+        some = bars[[np.array_equal(b[:d], drawn[:d]) for b in bars]]
+        assert len(some) == s["left"][d]
+        near(s["chances"][d], some.mean(0))
+        if d < 9:
+            near(s["entropies"][d], entropy_of([some[:, d].mean(), 1 - some[:, d].mean()]))
+            near(s["surprises"][d], -math.log((some[:, d] == drawn[d]).mean()))
+    near((s["total"], s["whole"]), math.log(14))
+    assert s["silent"] == np.sum(s["left"][1:] == s["left"][:-1]) == 4
+
+
 def test_the_density_behind_the_map_is_a_law_with_the_moments_of_moved_noise():
     s, d = shown("flows", "plane"), PAGES["flows"]
     grid = np.stack(np.meshgrid(s["a"], s["a"]), -1)
@@ -603,6 +642,103 @@ def test_repaired_a_planar_map_climbs_and_with_the_norm_for_its_square_it_goes_u
     assert (s["right"] > -1).all() and (s["wrong"] < -1).any()
     np.testing.assert_allclose(s["folded"], s["s"] - 3 * np.tanh(s["s"]), atol=1e-12)
     assert (np.diff(s["straight"]) > 0).all() and (np.diff(s["folded"]) < 0).any()
+
+
+def test_every_layer_leaves_one_coordinate_and_moves_the_other_by_what_it_says():
+    s = shown("flows", "layers")
+    x, y, u, v = *s["lines"][0][..., :2].reshape(-1, 2).T, *s["lines"][3].reshape(-1, 2).T
+    y = y * np.exp(-np.tanh(x) / 3) + 0.35 * x**2 - 0.7
+    x = x * np.exp(-np.cos(y) / 5) + 0.9 * np.sin(1.2 * y)
+    np.testing.assert_allclose(u, x, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(v, y * np.exp(np.tanh(x) / 4) - 0.7 * np.sin(x), rtol=1e-12, atol=1e-12)
+    for before, after, still in zip(s["lines"], s["lines"][1:], (0, 1, 0)):
+        np.testing.assert_array_equal(after[..., still], before[..., still])
+        assert (after[..., 1 - still] != before[..., 1 - still]).mean() > 0.99
+
+
+def test_after_every_layer_the_density_is_a_law_with_the_moments_of_moved_noise():
+    """But for 5e-6 of it, which lies beyond 9."""
+    s, d = shown("flows", "layers"), PAGES["flows"]
+    grid = np.stack(np.meshgrid(s["a"], s["a"]), -1)
+    cell = (s["a"][1] - s["a"][0])**2
+    y = grid
+    for n, p in enumerate(s["p"]):
+        assert p.sum() * cell == pytest.approx(1, abs=1e-5)
+        for f in (lambda y: y[..., 0], lambda y: y[..., 1], lambda y: np.cos(y).prod(-1)):
+            assert (f(grid) * p).sum() * cell == pytest.approx((f(y) * s["p"][0]).sum() * cell, abs=1e-4)
+        np.testing.assert_allclose(d.unlayered(s["lines"][n], n)[0], s["lines"][0], atol=1e-12)
+        y = change.coupling(y, *d.LAYERS[n])[0] if n < len(d.LAYERS) else y
+    assert s["base"] == pytest.approx(1 / (2 * np.pi)) and s["most"] == s["p"][3].max() > s["base"]
+
+
+def test_a_draw_finds_one_number_a_call_and_a_density_all_of_them_in_one():
+    s = shown("flows", "waiting")
+    np.testing.assert_array_equal(s["draw"], np.triu(np.ones((6, 6), bool)))
+    np.testing.assert_array_equal(s["density"], np.ones((6, 1), bool))
+    assert said("flows", "waiting") == [6, 1, 6]
+
+
+# ---- energies --------------------------------------------------------------------------------------------------------
+def test_the_landscape_is_the_law_of_its_energy_and_the_walk_one_of_langevins():
+    s, d = shown("energies", "landscape"), PAGES["energies"]
+    along  = lambda x: math.exp(-d.energy(np.array([x, 0.0])))
+    across = math.sqrt(math.pi / 2)                                             # e^(-2 y^2), the valley's other side
+    Z, left = quad(along, -4, 4)[0], quad(along, -4, s["ridge"])[0]
+    at = 80, 50
+    near(s["density"][at], math.exp(-d.energy(np.array([s["x"][50], s["y"][80]]))) / (Z * across), rtol=1e-8)
+    assert s["left"] == pytest.approx(left / Z, abs=2e-3)
+    near(d.score(s["walk"]), -np.stack([d.energy(s["walk"] + 1e-30j * e).imag / 1e-30 for e in np.eye(2)], -1))
+    near(d.score(np.array([s["ridge"], 0])), 0, atol=1e-9)
+    xi = (s["walk"][1:] - s["walk"][:-1] - d.H * d.score(s["walk"][:-1])) / math.sqrt(2 * d.H)
+    n  = xi.size
+    assert chi(n).ppf(5e-10) < np.linalg.norm(xi) < chi(n).isf(5e-10)           # false alarm 1e-9
+    assert abs(xi.sum()) < norm.isf(5e-10) * math.sqrt(n)                       # and once more
+
+
+def test_the_chance_to_cross_is_that_of_another_quadrature():
+    s, d   = shown("energies", "landscape"), PAGES["energies"]
+    nodes, weights = np.polynomial.legendre.leggauss(150)
+    x, w   = (nodes * (s["ridge"] + 3) + s["ridge"] - 3) / 2, weights * (s["ridge"] + 3) / 2
+    moved  = lambda x: x + d.H * d.score(np.stack([x, 0 * x], -1))[..., 0]
+    step   = normal(x, moved(x)[:, None], 2 * d.H) * w
+    stays  = np.ones(len(x))                                                    # from x, for the steps that are left
+    for _ in range(d.STEPS - 1):
+        stays = step @ stays
+    assert s["crosses"] == pytest.approx(1 - normal(x, moved(d.START[:1])[0], 2 * d.H) * w @ stays, abs=1e-4)
+
+
+def test_the_walk_ends_with_the_variance_shown_with_either_noise():
+    s = shown("energies", "widths")
+    for name, noise in (("right", 2 * s["h"]), ("wrong", s["h"]**2)):
+        v = np.ones(len(s["h"]))
+        for _ in range(3000):
+            v = (1 - s["h"])**2 * v + noise
+        near(s[name], v)
+    assert (s["right"] > 1).all() and (np.diff(s["right"]) > 0).all() and s["wrong"][0] < 0.01
+
+
+def test_the_ladder_agrees_with_all_states_and_all_walks():
+    s, d = shown("energies", "rungs"), PAGES["energies"]
+    bits = lambda n: np.array(list(itertools.product((0, 1), repeat=n)))
+    v, h = bits(4), bits(3)
+    def free(beta):
+        return -np.log(np.exp(beta * (v @ d.W @ h.T + (v @ d.B)[:, None] + h @ d.C)).sum(1))
+    log_z = math.log(np.exp(-free(1)).sum())
+    near(s["log_z"], log_z)
+    K     = list(s["K"])
+    one   = free(0) - free(1)
+    near(s["mean_log"][0], 7 * math.log(2) + one.mean())
+    near(s["error"][0], np.exp(one).std() / np.exp(one).mean() / 10)
+    E     = -(v @ d.W @ h.T + (v @ d.B)[:, None] + h @ d.C) / 2                 # two rungs, all 16^2 walks
+    joint = np.exp(-E) / np.exp(-E).sum()
+    step  = joint / joint.sum(1, keepdims=True) @ (joint / joint.sum(0)).T
+    log_w = (free(0) - free(1/2))[:, None] + free(1/2) - free(1)
+    near((step / 16 * log_w).sum() + 7 * math.log(2), s["mean_log"][K.index(2)])
+    near((step / 16 * np.exp(log_w)).sum() * 2**7, math.exp(log_z), rtol=1e-11)
+    square = (step / 16 * np.exp(2 * log_w)).sum() * 2**14 / math.exp(2 * log_z)
+    near(s["error"][K.index(2)], math.sqrt(square - 1) / 10, rtol=1e-10)
+    assert (np.diff(s["mean_log"]) > 0).all() and (s["mean_log"] < log_z).all() and (np.diff(s["error"]) < 0).all()
+    near(said("energies", "rungs")[:2], (s["mean_log"][0], log_z), atol=0.005)
 
 
 # ---- what the captions say -------------------------------------------------------------------------------------------

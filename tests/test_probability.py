@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from scratch.autodiff import grad, jacobian, softmax
 from scratch.probability import (frechet, js_categorical, kl_categorical, kl_normal, kl_normal_full, kl_normals,
                                  w1_line)
-from scratch.probability.distributions import logistic_log_prob, normal_level_log_prob
+from scratch.probability.distributions import (colour_means, logistic_log_prob, logistic_mixture_log_prob,
+                                               normal_level_log_prob)
 from scratch.probability.estimators import leave_one_out, log_mean_exp, reparameterise, score_surrogate
 from tests.functions import B, covariance, log_simplex, real
 from tests.operations import mp
@@ -173,6 +174,56 @@ def test_the_probabilities_of_all_levels_sum_to_one(drawn, log_prob):
     L, _, log_s, mu = drawn
     log_p = log_prob(np.arange(L)[:, None], np.full((L, 1), mu), np.full((L, 1), log_s), L)
     assert (log_p <= 0).all() and abs(np.sum(np.exp(log_p)) - 1) <= 1e-12
+
+
+@given(levelled, st.lists(st.floats(-30, 30), min_size=1, max_size=3), seeds)
+def test_a_level_of_a_mixture_has_the_probability_that_60_digits_give_it(drawn, logits, seed):
+    """Two colours, which share their component."""
+    L, k, log_s, mu = drawn
+    rng  = np.random.default_rng(seed)
+    k, M = np.array([k, rng.integers(L)]), len(logits)
+    mu, log_s = mu + rng.normal(size=(2, M)), log_s + rng.uniform(-1, 1, (2, M))
+    terms = [mp.mpf(l) + sum(logistic_exactly(int(k[c]), mp.mpf(mu[c, i]), mp.mpf(log_s[c, i]), L) for c in (0, 1))
+             for i, l in enumerate(logits)]
+    exact = mp.log(sum(map(mp.exp, terms))) - mp.log(sum(mp.exp(l) for l in logits))
+    found = logistic_mixture_log_prob(k[None], array(*logits)[None], mu[None], log_s[None], L)
+    scale = np.max((1 + abs(mu)) * np.exp(-log_s) * (1 + abs(log_s)))
+    assert abs(found[0] - exact) <= 64 * EPS * (scale + abs(exact) + 30)
+
+
+@given(levelled, seeds)
+def test_the_probabilities_of_all_colours_sum_to_one_however_they_move_one_another(drawn, seed):
+    L, _, log_s, mu = drawn
+    L, rng = min(L, 5), np.random.default_rng(seed)
+    k      = np.stack(np.meshgrid(*[np.arange(L)] * 3), -1).reshape(-1, 3)
+    mu, log_s, coef = mu + rng.normal(size=(3, 4)), log_s + rng.uniform(-1, 1, (3, 4)), 9 * rng.normal(size=(3, 4))
+    mu     = colour_means(k, np.broadcast_to(mu, (L**3, 3, 4)), coef[None], L)
+    log_p  = logistic_mixture_log_prob(k, rng.normal(size=(1, 4)), mu, log_s, L)
+    assert (log_p <= 1e-12).all() and abs(np.sum(np.exp(log_p)) - 1) <= 1e-12
+
+
+def test_a_mean_moves_with_the_colours_before_it_alone_and_each_has_a_factor_of_its_own():
+    k     = np.array([[[3, 1, 2]]])
+    slope = jacobian(lambda coef: colour_means(k, np.zeros((1, 1, 3, 1)), coef, 4))(np.zeros((1, 1, 3, 1)))
+    np.testing.assert_allclose(slope.reshape(3, 3), [[0, 0, 0], [1, 0, 0], [0, 1, 1 / 3]], rtol=1e-15)
+
+
+def test_the_edge_bins_take_the_tails():
+    """A logistic law at 0.97 of the range, of width 0.08, has 0.4 of its mass beyond the 256th level."""
+    args = np.arange(256)[:, None], np.zeros((256, 1)), np.full((256, 1, 1), 0.97), np.full((256, 1, 1), np.log(0.08))
+    p    = np.exp(logistic_mixture_log_prob(*args, 256))
+    tail = 1 / (1 + math.exp((1 - 0.5 / 255 - 0.97) / 0.08))
+    assert abs(p.sum() - 1) <= 1e-12 and math.isclose(p[-1], tail, rel_tol=1e-12) and tail > 0.4
+
+
+def test_a_component_that_is_out_of_the_question_has_no_slope_and_no_nan():
+    """One lies 10^6 of its widths away; the narrowest has s = e^-7, and both logits are extreme."""
+    mu, log_s = array(0.5, 1e6)[None, None, None], array(-7, 0.0)[None, None, None]
+    f     = lambda args: logistic_mixture_log_prob(np.array([[[200]]]), args[0], args[1], args[2], 256)[0]
+    start = [array(-700, 700)[None, None], mu, log_s]
+    bars  = grad(f)(start)
+    assert np.isfinite(f(start)) and all(np.isfinite(bar).all() for bar in bars) and bars[1][0, 0, 0, 1] == 0
+    assert math.isclose(bars[1][0, 0, 0, 0], math.exp(7), rel_tol=1e-9)
 
 
 def test_a_level_200_away_is_not_impossible():

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from derivations.book import road
+from scratch.runs import listing, scoreboard
 
 README = (Path(__file__).resolve().parent.parent / "README.md").read_text()
 BLOCKS = {block.split("\n")[0]: block for block in re.findall(r"```python\n(.*?)```", README, re.S)}
@@ -26,3 +27,30 @@ def test_the_code_runs_as_it_is_printed(first, tmp_path, monkeypatch):
         assert names["mu"].shape == (500, 16) and (tmp_path / "comparison.html").exists()
     else:
         assert names["state"].step == 100 and {"loss", "reconstruction", "KL"} == set(names["metrics"])
+
+
+def between(name):
+    return README.split(f"<!-- {name} -->\n")[1].split(f"\n<!-- /{name} -->")[0]
+
+
+def test_the_table_of_the_models_is_the_one_that_the_command_prints():
+    assert between("models") == listing.table()
+
+
+def test_the_table_of_the_scoreboard_has_its_rows():
+    names = [line.split(" (`")[0].strip("| ") for line in between("scoreboard").splitlines()[2:]]
+    assert sorted(names) == sorted(scoreboard.ROWS)
+
+
+def test_lines_of_code_are_those_that_do_something(tmp_path):
+    (tmp_path / "a.py").write_text('"""A docstring\nof two lines."""\n\n# a comment\nx = 1    # beside code\n\n\n'
+                                   'def f(x):\n    """Another."""\n    return (x +\n\n            "text")\n')
+    assert listing.lines_of_code(tmp_path / "a.py") == 4            # x, def, and the two lines of return
+
+
+def test_a_models_code_is_its_family_files_and_no_others():
+    from scratch.models import MODELS
+    files = [file.split("scratch/")[1] for file in listing.code(MODELS["vae"])]
+    assert files[0] == "autoencoders/models.py" and "autoencoders/vae.py" in files
+    assert all(file.split("scratch/")[1].startswith(entry.family + "/")
+               for entry in MODELS.values() for file in listing.code(entry))

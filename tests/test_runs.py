@@ -24,12 +24,20 @@ ROOT   = Path(__file__).resolve().parent.parent
 FINISH = runs._finish
 
 #        hyper-parameters with which a step is short, and still everything is there: moments, an average, a clip
-SMALL = {"gmm": dict(components=3, starts=1, tol=0.0),
+SMALL = {**dict.fromkeys(("gmm", "bmm"), dict(components=3, starts=1, tol=0.0)),
+         "ppca": dict(latent=2, learn="em", tol=0.0),
          "vae": dict(hidden=(16,), latent=2, batch_size=64),
          "ae":  dict(hidden=(16,), latent=2, batch_size=64),
          **dict.fromkeys(("gan", "gan-minimax", "lsgan", "wgan", "wgan-gp"),
                          dict(hidden=(8,), latent=2, batch_size=64)),
+         "gan-bits": dict(hidden=(8,), codes=4, batch_size=64),
          "dcgan": dict(hidden=(4, 4), latent=2, batch_size=64),
+         "fvbn": dict(batch_size=64),
+         "made": dict(hidden=(8,), orders=2, batch_size=64),
+         **dict.fromkeys(("pixelcnn", "pixelcnn-gated", "pixelcnn++"), dict(channels=4, layers=1, batch_size=16)),
+         **dict.fromkeys(("realnvp", "nice", "maf", "iaf", "linear-flow"), dict(layers=1, hidden=(8,), batch_size=64)),
+         "boltzmann": dict(learn="pcd", k=1, chains=8, temperatures=3, batch_size=64),
+         "rbm":       dict(hidden=4, k=1, chains=8, batch_size=64),
          "ddpm":     dict(widths=(4,), embedding=4, T=3, batch_size=64),
          "ddpm-mlp": dict(widths=(8,), embedding=4, T=3, batch_size=64)}
 
@@ -387,7 +395,7 @@ def damaged(folder, change):
     (lambda text: re.sub('"examples": [^]]*]', '"examples": []', text), "examples is []"),
     (lambda text: text.replace('"latent": 2', '"latent": -2'),    "latent=-2; expected an integer of at least 1"),
     (lambda text: text.replace('"latent"', '"talent"'),           "talent=2 is no hyper-parameter of vae"),
-    (lambda text: text.replace('"model": "vae"', '"model": "v"'), "model='v' is not known; choose one of gmm, vae"),
+    (lambda text: text.replace('"model": "vae"', '"model": "v"'), "model='v' is not known; choose one of gmm, bmm"),
     (lambda text: " " * (1 << 20) + text,                         "expected at most 1048576"),
 ])
 def test_a_damaged_config_is_refused_in_a_sentence(plain, change, sentence):

@@ -1,6 +1,7 @@
 """Autoencoders: deterministic, variational, hierarchical."""
 from scratch.autoencoders import hierarchical, plain, ppca, vae
 from scratch.autoencoders.models import VAE, Autoencoder
+from scratch.autoencoders.ppca import PPCA
 from scratch.data.checks import door
 
 elbo, importance_bound, latent_grid = map(door, (vae.elbo, vae.importance_bound, vae.latent_grid))

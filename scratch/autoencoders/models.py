@@ -1,5 +1,6 @@
 """Autoencoders that train: fully connected nets wired to the mathematics of `vae` and `plain`."""
 import dataclasses
+import functools
 import math
 from typing import Callable, NamedTuple
 
@@ -9,7 +10,8 @@ from scratch.autodiff import sigmoid, softplus
 from scratch.autoencoders import plain, vae
 from scratch.data.checks import check_array, check_integer, check_memory
 from scratch.data.levels import binarise, check_examples, dequantise, quantise
-from scratch.hyper import Choice, Count, Fraction, Levels, NonNegative, Positive, Sizes, hyper
+from scratch.flows.bijections import chained, iaf
+from scratch.hyper import Choice, Count, Fraction, Levels, NonNegative, Positive, Sizes, Whole, hyper
 from scratch.nets import ACTIVATIONS, affine, mlp
 from scratch.probability.distributions import bernoulli_log_prob, gaussian_log_prob, logistic_log_prob, per_example
 from scratch.probability.divergences import kl_normal
@@ -65,8 +67,9 @@ class VAE(Descent):
     """Variational autoencoder: fully connected encoder and decoder, trained by the ELBO. Log-likelihoods of data of
     whole levels are those of the levels, whatever the decoder.
 
-    params are {"encoder", "decoder"}; stats are the centre [D] and the scale ([], of real numbers [D]) of the data, in
-    units of which the networks work. Raises ValueError for hyper-parameters and data that do not go together.
+    params are {"encoder", "decoder"} and, where there is one, {"flow"}; stats are the centre [D] and the scale ([], of
+    real numbers [D]) of the data, in units of which the networks work. Raises ValueError for hyper-parameters and
+    data that do not go together.
     """
     lr:         float = hyper(3e-3,        Positive,            "learning rate")
     clip:       float = hyper(100.0,       NonNegative,         "largest norm of the gradient; 0 for no limit")
@@ -80,6 +83,8 @@ class VAE(Descent):
     binarise:   str   = hyper("threshold", Choice(("threshold", "static", "dynamic")),
                               "how the bernoulli decoder gets bits: 1 from half the range on, drawn once, or each time")
     beta:       float = hyper(1.0,         NonNegative,         "weight of the KL while training")
+    iaf:        int   = hyper(0,           Whole,               "inverse autoregressive maps after the encoder, 0 for "
+                                                                "none: then the KL is drawn")
     levels:     int   = hyper(None,        Levels,              "of the data, where they do not say it themselves")
 
     criterion  = "ELBO"
@@ -102,6 +107,8 @@ class VAE(Descent):
         x    = self.seen(example["x"], stream("x"), "float32")
         encoder, decoder = self._nets(x.shape[1])
         params = {"encoder": encoder[0](stream("encoder")), "decoder": decoder[0](stream("decoder"))}
+        if self.iaf:
+            params["flow"] = self._flow.init(stream("flow"))
         centre = xp.mean(x, axis=0)                                             # [D]
         spread = xp.std(x, axis=None if self.levels else 0)                     # [] or [D]
         if self.decoder == "bernoulli":
@@ -111,6 +118,16 @@ class VAE(Descent):
     def _nets(self, D):
         return (mlp((D, *self.hidden, self.latent), self.activation, heads=2),
                 mlp((self.latent, *self.hidden[::-1], D), self.activation, heads=LIKELIHOODS[self.decoder].heads))
+
+    @property
+    def _flow(self):
+        """From the first number of the code to the last, and back."""
+        return chained([iaf(tuple(range(self.latent))[::(-1)**i], self.hidden[-1:], self.activation)
+                        for i in range(self.iaf)])
+
+    def _flowed(self, params, z):
+        """The code that mu + sigma eps becomes, and log_det."""
+        return self._flow.forward(params.get("flow", []), z)
 
     def seen(self, x, stream, dtype):
         """The data as the decoder speaks of them: levels, numbers in [0, 1), real numbers or bits."""
@@ -123,8 +140,8 @@ class VAE(Descent):
         return x.astype(dtype)
 
     def encode(self, params, stats, x, stream=Stream.seed(0)):
-        """mu and log_var of q(z | x), each [B, Z], for data x [B, D] as they come; the stream draws the noise or
-        the bits that the decoder wants. Raises as `evaluate` does."""
+        """mu and log_var of q(z | x), before its flow, each [B, Z], for data x [B, D] as they come; the stream draws
+        the noise or the bits that the decoder wants. Raises as `evaluate` does."""
         x = check_examples(x, len(stats["centre"]), 2 if self._static else self.levels)
         return self._encode(params, stats, self.seen(x, stream("x"), stats["centre"].dtype))
 
@@ -145,6 +162,20 @@ class VAE(Descent):
         return f(x, eps, lambda x: self._encode(params, stats, x), lambda z: self._decode(params, stats, z),
                  log_prob=LIKELIHOODS[self.decoder].log_prob)
 
+    def _terms(self, params, stats, x, eps):
+        """log p(x | z) and the KL of each example [B], drawn where there is a flow."""
+        if not self.iaf:
+            return self._bound(vae.terms, params, stats, x, eps)
+        return self._bound(lambda x, eps, encode, *rest, **law: vae.flow_terms(
+            x, eps, encode, functools.partial(self._flowed, params), *rest, **law), params, stats, x, eps)
+
+    def _weights(self, params, stats, x, eps):
+        """log w of each draw and example [draws, B], and the KL [B]."""
+        if not self.iaf:
+            return self._bound(vae.importance_terms, params, stats, x, eps), kl_normal(*self._encode(params, stats, x))
+        log_p, kl = map(xp.stack, zip(*(self._terms(params, stats, x, e) for e in eps)))
+        return log_p - kl, xp.mean(kl, axis=0)
+
     def bins(self, D):
         """What turns the log density of dequantised data into a bound on the log probability of their levels."""
         return D * math.log(self.levels) if self.levels and not LIKELIHOODS[self.decoder].whole else 0
@@ -153,7 +184,7 @@ class VAE(Descent):
         """beta KL - log p(x | z) in nats, a mean over the batch, and both terms."""
         x   = self.seen(batch["x"], stream("x"), stats["centre"].dtype)
         eps = stream("eps").normal((len(x), self.latent), dtype=x.dtype)
-        log_p, kl = self._bound(vae.terms, params, stats, x, eps)
+        log_p, kl = self._terms(params, stats, x, eps)
         log_p, kl = xp.mean(log_p), xp.mean(kl)
         return self.beta * kl - log_p, (stats, {"reconstruction": log_p - self.bins(x.shape[1]), "KL": kl})
 
@@ -167,15 +198,27 @@ class VAE(Descent):
         check_memory(4 * draws * len(x) * self.latent, f"draws={draws} of {len(x)} codes", "draw fewer")
         eps = stream("eps").normal((draws, len(x), self.latent), dtype=x.dtype)
         if draws == 1:
-            log_p, kl = self._bound(vae.terms, params, stats, x, eps[0])
+            log_p, kl = self._terms(params, stats, x, eps[0])
             bounds = {"ELBO": log_p - kl}
         else:
-            kl     = kl_normal(*self._encode(params, stats, x))
-            log_w  = self._bound(vae.importance_terms, params, stats, x, eps)                       # [draws, B]
+            log_w, kl = self._weights(params, stats, x, eps)
             bounds = {"ELBO": xp.mean(log_w, axis=0),
                       f"importance-weighted bound, {draws} draws": log_mean_exp(log_w, axis=0)}
         bounds = {name: bound - self.bins(x.shape[1]) for name, bound in bounds.items()}
         return bounds | {"reconstruction": bounds["ELBO"] + kl, "KL": kl}
+
+    def log_prob(self, params, stats, x, stream=Stream.seed(0), codes=257):
+        """log P(x_n) in nats [N] of whole levels, a sum over `codes` values of each of one or two numbers in the code,
+        in the precision of stats; the stream draws the bits that dynamic binarisation wants. Raises ValueError for
+        longer codes and for real numbers, and as `evaluate` does."""
+        if self.latent > 2 or not LIKELIHOODS[self.decoder].whole:
+            raise ValueError(f"log_prob was asked of latent={self.latent} and decoder={self.decoder!r}; expected one "
+                             "or two numbers in the code and a decoder of whole levels, logistic or bernoulli: else "
+                             "take the bounds of `evaluate`.")
+        x = check_examples(x, len(stats["centre"]), 2 if self._static else self.levels)
+        return vae.log_evidence(self.seen(x, stream("x"), stats["centre"].dtype),
+                                lambda z: self._decode(params, stats, z), self.latent, codes,
+                                LIKELIHOODS[self.decoder].log_prob)
 
     def sample(self, params, stats, stream, n):
         """n examples [n, D] of p(x | z), z of the prior: levels, or real numbers where the data are."""
@@ -193,8 +236,8 @@ class VAE(Descent):
         """Images in [0, 1] of what was learned: reconstructions below the data, means of samples, the latent plane."""
         x     = self.seen(batch["x"], stream("x"), stats["centre"].dtype)
         shown = x / (self.levels - 1) if self.decoder == "logistic" else x
-        mu, _ = self._encode(params, stats, x)
-        found = {"reconstructions": xp.stack([shown, self.means(params, stats, mu)], axis=1),
+        z, _  = self._flowed(params, self._encode(params, stats, x)[0])
+        found = {"reconstructions": xp.stack([shown, self.means(params, stats, z)], axis=1),
                  "means": self.means(params, stats, stream("z").normal((64, self.latent), dtype=x.dtype))}
         if self.latent == 2:
             found["latent"] = self.means(params, stats, vae.latent_grid(20).astype(x.dtype))

@@ -32,5 +32,20 @@ def logit_log_prob(x, logit):
 
 def logistic_log_prob(x, alpha_1, alpha_0, alpha):
     """log p(x) in nats [...] of binary x [..., D]: a table, then regressions.       [autoregressive.logistic_called]"""
-    logit = alpha_0 + x[..., :-1].astype(alpha.dtype) @ xp.tril(alpha).T                         # [..., D - 1]
+    logit = logistic_logits(x, alpha_0, alpha)
     return cpt_log_prob(x[..., 0], alpha_1) + xp.sum(logit_log_prob(x[..., 1:], logit), axis=-1)
+
+
+def logistic_logits(x, alpha_0, alpha):
+    """Of x_2 .. x_D, each by those before it, [..., D - 1].                         [autoregressive.logistic_called]"""
+    return alpha_0 + x[..., :-1].astype(alpha.dtype) @ xp.tril(alpha).T
+
+
+def ancestral(stream, x, groups, conditional, draw):
+    """x [..., D], its columns drawn group after group: x[..., group] = draw(stream, conditional(x), group), where what
+    is not drawn yet is as in the x that was given. One call of `conditional` a group, on all of the batch at once.
+                                                                                    [autoregressive.ancestral_called]"""
+    x = x.copy()
+    for i, group in enumerate(groups):
+        x[..., group] = draw(stream(i), conditional(x), group)
+    return x

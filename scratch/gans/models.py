@@ -1,15 +1,17 @@
 """Generative adversarial networks that train: two networks wired to the game of `objectives`."""
 import dataclasses
 import functools
+import math
 
 from backends import xp
 from scratch import optim, trees
 from scratch.data import PARTS
-from scratch.data.levels import one_hot
+from scratch.data.levels import check_examples, one_hot
 from scratch.gans.nets import NETS
 from scratch.gans.objectives import OBJECTIVES, gradient_penalty
 from scratch.hyper import Choice, Count, Fraction, NonNegative, Positive, Sizes, Whole, hyper
 from scratch.metrics.codes import arithmetic, lerp, slerp
+from scratch.mixtures.bernoulli import responsibilities
 from scratch.nets import ACTIVATIONS
 from scratch.nets.normalisation import running
 from scratch.train import Standardised
@@ -23,8 +25,9 @@ class GAN(Standardised):
     classes both are told the labels.   Goodfellow et al. 2014; Mirza and Osindero 2014
 
     params are {"generator", "critic"}; stats are the centre and the scale [D] of the data, and the running moments of
-    the generator's batch normalisations. There is no log-likelihood: its samples are measured. Raises ValueError for
-    hyper-parameters and data that do not go together.
+    the generator's batch normalisations. There is no log-likelihood: its samples are measured. With `codes` z is one of
+    so many, all equally likely; of bits G(z) is then the means, which the critic sees, and `log_prob` knows the law.
+    Raises ValueError for hyper-parameters and data that do not go together.
     """
     lr:         float = hyper(1e-3,            Positive,            "learning rate")
     beta1:      float = hyper(0.5,             Fraction,            "decay of Adam's mean of the gradient")
@@ -40,6 +43,8 @@ class GAN(Standardised):
     net:        str   = hyper("mlp",           Choice(NETS),        "fully connected, or convolutional for images")
     latent:     int   = hyper(0,               Whole,               "numbers in the code; 0 for as many as an "
                                                                     f"example has, at most {CODE}")
+    codes:      int   = hyper(0,               Whole,               "codes there are, each a vector of its own; 0 for "
+                                                                    "normal ones")
     hidden:     tuple = hyper((128, 128, 128), Sizes,               "sizes of the generator's hidden layers, from "
                                                                     "z on; channels of a convolutional one")
     activation: str   = hyper("relu",          Choice(ACTIVATIONS), "between the layers; in a convolutional generator "
@@ -58,7 +63,7 @@ class GAN(Standardised):
     def init(self, stream, example):
         stats   = self.units(example)
         params  = {name: init(stream(name)) for name, (init, _) in self._players(len(stats["centre"])).items()}
-        z, y    = self.codes(stream, stats, 2), xp.zeros(2, dtype="int64")
+        z, y    = self.drawn_codes(stream, stats, 2), xp.zeros(2, dtype="int64")
         moments = self._generate(params["generator"], z, self._told(y), len(stats["centre"]))[1]
         return params, stats | {"moments": [(xp.zeros_like(mean), xp.ones_like(var)) for (mean, var), _ in moments]}
 
@@ -71,13 +76,13 @@ class GAN(Standardised):
     # ---- the players -------------------------------------------------------------------------------------------------
     @functools.cache
     def _players(self, D):
-        nets = NETS[self.net](self.shape or (D,), self.latent or min(D, CODE), self.hidden, self.classes,
+        nets = NETS[self.net](self.shape or (D,), self.codes or self.latent or min(D, CODE), self.hidden, self.classes,
                               self.activation, normalised=not self.penalty)
         return dict(zip(("generator", "critic"), nets))
 
     def _generate(self, params, z, y, D, moments=None):
         x, moments = self._players(D)["generator"][1](params, z, y, moments)
-        return xp.tanh(x) if self.levels else x, moments
+        return xp.tanh(x) if self.levels else x, moments                        # of bits 2 sigmoid(2 x) - 1
 
     def _judge(self, params, x, y):
         return self._players(x.shape[1])["critic"][1](params, x, y)
@@ -120,7 +125,7 @@ class GAN(Standardised):
 
     def critic_step(self, state, real, y, i, stream):
         """Step i of k of the critic, on examples and as many samples; the generator stays as it is."""
-        z       = self.codes(stream("z"), state.stats, len(real))
+        z       = self.drawn_codes(stream("z"), state.stats, len(real))
         alpha   = stream("alpha").uniform(len(real), real.dtype)
         fake, _ = self._generate(state.params["generator"], z, y, real.shape[1])
         found   = self._descend(state, "critic", state.step * self.k + i + 1,
@@ -132,7 +137,7 @@ class GAN(Standardised):
 
     def generator_step(self, state, m, y, stream):
         """A step of the generator, on m samples; the critic stays as it is."""
-        z, D = self.codes(stream("z"), state.stats, m), len(state.stats["centre"])
+        z, D = self.drawn_codes(stream("z"), state.stats, m), len(state.stats["centre"])
         return self._descend(state, "generator", state.step + 1,
                              lambda params: self.generator_loss(params, state.params["critic"], z, y, D))
 
@@ -150,9 +155,11 @@ class GAN(Standardised):
                             **decays)
 
     # ---- what it has learned -----------------------------------------------------------------------------------------
-    def codes(self, stream, stats, n):
-        """n codes [n, Z] of N(0, I)."""
+    def drawn_codes(self, stream, stats, n):
+        """n codes [n, Z] of N(0, I), or rows of the identity."""
         D = len(stats["centre"])
+        if self.codes:
+            return one_hot(stream.integers(0, self.codes, n), self.codes).astype(stats["centre"].dtype)
         return stream.normal((n, self.latent or min(D, CODE)), stats["centre"].dtype)
 
     def generate(self, params, stats, z, y=None):
@@ -162,16 +169,31 @@ class GAN(Standardised):
     def sample(self, params, stats, stream, n, y=None):
         """n examples [n, D], in the units of the data: of the labels y [n] where it is told any, random ones unless
         given. Raises TypeError or ValueError for labels that make no sense."""
-        z = self.codes(stream("z"), stats, n)
+        z = self.drawn_codes(stream("z"), stats, n)
         y = self.drawn_labels(stream("y"), stats, n, y)
-        return self.as_data(self.generate(params, stats, z, y), stats)
+        x = self.generate(params, stats, z, y)
+        if self.codes and self.levels == 2:
+            return (stream("x").uniform(x.shape, x.dtype) < self.shown(x)).astype(xp.int64)
+        return self.as_data(x, stats)
+
+    def log_prob(self, params, stats, x):
+        """log P(x_n) in nats [N] of bits, in the precision of stats: a mixture of as many components as codes, equal in
+        weight. Raises ValueError where codes, bits or labels stand in the way, and as `check_examples` does."""
+        if not self.codes or self.levels != 2 or self.classes:
+            raise ValueError(f"log_prob was asked of codes={self.codes}, levels={self.levels} and "
+                             f"classes={self.classes}; expected codes, 2 levels and no classes: else a GAN has no law "
+                             "that can be summed.")
+        x = check_examples(x, len(stats["centre"]), 2).astype(stats["centre"].dtype)
+        z = xp.eye(self.codes, dtype=x.dtype)
+        l = 2 * self._players(x.shape[1])["generator"][1](params["generator"], z, None, stats["moments"])[0]
+        return responsibilities(x, -math.log(self.codes), l)[1]
 
     def pictures(self, params, stats, batch, stream):
         """Images in [0, 1]: eight ways between codes, a row each; and samples, each above what it becomes when the mean
         code of samples with much ink, less that of samples with little, is added to its own. Of a class each."""
-        a, b = (self.codes(stream(end), stats, 8)[:, None] for end in "ab")
+        a, b = (self.drawn_codes(stream(end), stats, 8)[:, None] for end in "ab")
         way  = (slerp if a.shape[-1] > 1 else lerp)(a, b, (xp.arange(8, dtype=a.dtype) / 7)[:, None])
-        z    = self.codes(stream("z"), stats, 512)
+        z    = self.drawn_codes(stream("z"), stats, 512)
         y    = self.drawn_labels(stream("y"), stats, 512)
         draw = lambda z, y: self.shown(self.generate(params, stats, z, y))
         ink  = xp.argsort(xp.mean(draw(z, y), axis=1))

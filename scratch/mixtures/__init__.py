@@ -1,6 +1,8 @@
 """Mixture models: a latent choice among a few simple densities, learned by expectation maximisation."""
 from scratch.data.checks import door
 from scratch.mixtures import gmm
+from scratch.mixtures.bernoulli import BernoulliMixture
+from scratch.mixtures.em import Mixture
 from scratch.mixtures.gmm import COVARIANCES, GaussianMixture, bic, parameters
 
 em_step, log_joint, maximise, responsibilities, sample, start = map(door, (

@@ -1,4 +1,4 @@
-"""Mixture of Gaussians by EM.   Dempster, Laird and Rubin 1977; Arthur and Vassilvitskii 2007 (the start)
+"""Mixture of Gaussians by EM.   Dempster, Laird and Rubin 1977   derivations: mixtures
 
     x        data                                                    [N, D]
     pi       weights, sum 1; log_pi their logarithms                 [K]
@@ -12,17 +12,15 @@
          mu_k  = sum_n r_nk x_n / N_k             Sigma_k = sum_n r_nk (x_n - mu_k)(x_n - mu_k)^T / N_k
 """
 import dataclasses
-import itertools
 import math
 
 from backends import backend, to_host, xp
 from scratch.autodiff import logsumexp, softmax
 from scratch.data.checks import check_table
-from scratch.hyper import Choice, Count, NonNegative, check, hyper
-from scratch.train import Exact, Model, State
+from scratch.hyper import Choice, NonNegative, hyper
+from scratch.mixtures.em import Mixture, clusters, log, or_inf
 
-log_2pi    = math.log(2 * math.pi)
-PRECISIONS = ("float32", "float64")
+log_2pi = math.log(2 * math.pi)
 
 
 # ---- the families of covariances -------------------------------------------------------------------------------------
@@ -79,20 +77,15 @@ def maximise(x, r, mu, covariance="full", floor=0.0):
     a component without points stays where it is.                                      [mixtures.covariances_called]"""
     N_k, mu, S = map(xp.stack, zip(*(_moments(x, r[:, k], mu[k]) for k in range(mu.shape[0]))))
     pi = N_k / x.shape[0]
-    return _log(pi), mu, COVARIANCES[covariance][0](S, pi, floor)
+    return log(pi), mu, COVARIANCES[covariance][0](S, pi, floor)
 
 
 def _moments(x, r_k, mu_k):
     """N_k [], mu_k [D] and S_k [D, D] of one component."""
     N_k  = xp.sum(r_k)
-    mu_k = mu_k + r_k @ (x - mu_k) / _or_inf(N_k)
+    mu_k = mu_k + r_k @ (x - mu_k) / or_inf(N_k)
     d    = x - mu_k
-    return N_k, mu_k, (r_k * d.T) @ d / _or_inf(N_k)
-
-
-def _or_inf(N_k):
-    """N_k, and infinity of a component without points: sums over them, divided by it, are 0."""
-    return xp.where(N_k > 0, N_k, math.inf)
+    return N_k, mu_k, (r_k * d.T) @ d / or_inf(N_k)
 
 
 def em_step(x, log_pi, mu, Sigma, covariance="full", floor=0.0, block=None):
@@ -123,12 +116,12 @@ def em_step(x, log_pi, mu, Sigma, covariance="full", floor=0.0, block=None):
         M       = M + (r[:, None] * y) @ xp.swapaxes(y, 1, 2)                                  # sum r y y^T
 
     N_k  = R[:, D]
-    some = _or_inf(N_k)
+    some = or_inf(N_k)
     m    = (A @ R[:, :, None])[:, :, 0] / some[:, None]                                        # mean of y  [K, D]
     S    = L @ (M / some[:, None, None] - m[:, :, None] * m[:, None, :]) @ xp.swapaxes(L, 1, 2)
     mu   = mu + (L @ m[:, :, None])[:, :, 0]
     pi   = N_k / xp.sum(N_k)
-    return (_log(pi), mu, COVARIANCES[covariance][0](S, pi, floor)), log_lik
+    return (log(pi), mu, COVARIANCES[covariance][0](S, pi, floor)), log_lik
 
 
 def sample(stream, n, log_pi, mu, Sigma):
@@ -150,96 +143,48 @@ def _half_log_det(L):
     return xp.sum(xp.log(xp.diagonal(L, axis1=-1, axis2=-2)), axis=1)
 
 
-def _log(pi):
-    """log pi, -inf at 0."""
-    return xp.where(pi > 0, xp.log(xp.where(pi > 0, pi, 1)), -math.inf)
-
-
-# ---- the start -------------------------------------------------------------------------------------------------------
-def spread_means(x, K, stream):
-    """k-means++: K points of x, each drawn with chance proportional to its squared distance from those before."""
-    means, near = [x[stream(0).integers(0, x.shape[0])]], math.inf
-    for k in range(1, K):
-        near = xp.minimum(near, xp.sum(xp.square(x - means[-1]), axis=1))
-        means.append(x[stream(k).categorical(_log(near))])
-    return xp.stack(means)
-
-
-def nearest(x, mu):
-    """1 at the nearest mean of every point, 0 elsewhere: the responsibilities of K-means.  [N, K]"""
-    c  = xp.mean(mu, axis=0)
-    d2 = xp.sum(xp.square(mu - c), axis=1) - 2 * (x - c) @ (mu - c).T       # without |x - c|^2, the same for all k
-    return (xp.argmin(d2, axis=1)[:, None] == xp.arange(mu.shape[0])).astype(x.dtype)
-
-
 def start(x, K, stream, covariance="full", floor=0.0, steps=100):
     """log_pi, mu, Sigma of the clusters that K-means finds from a k-means++ start, by one M step."""
-    mu = spread_means(x, K, stream)
-    for _ in range(steps):
-        r   = nearest(x, mu)
-        N_k = xp.sum(r, axis=0)[:, None]
-        old, mu = mu, xp.where(N_k > 0, r.T @ x / _or_inf(N_k), mu)
-        if bool(xp.all(mu == old)):
-            break
-    return maximise(x, nearest(x, mu), mu, covariance, floor)
+    mu, r = clusters(x, K, stream, steps)
+    return maximise(x, r, mu, covariance, floor)
 
 
 # ---- the model -------------------------------------------------------------------------------------------------------
 @dataclasses.dataclass(frozen=True)
-class GaussianMixture(Exact, Model):
+class GaussianMixture(Mixture):
     """Gaussian mixture, learned by EM on the whole of the data. Its log-likelihood never falls.
 
     params are log_pi [K], mu [K, D] and Sigma [K, D, D]; stats is empty. Raises ValueError or TypeError, in a sentence,
     for hyper-parameters or data that make no sense.
     """
-    components: int   = hyper(10,        Count,               "number of components")
-    covariance: str   = hyper("full",    Choice(COVARIANCES), "family of the covariances")
-    floor:      float = hyper(5e-4,      NonNegative,         "least variance in any direction, in the data's units^2")
-    starts:     int   = hyper(10,        Count,               "k-means++ starts; the best after ten steps is taken")
-    tol:        float = hyper(1e-6,      NonNegative,         "stop when a step adds fewer nats to the mean log p(x)")
-    precision:  str   = hyper("float64", Choice(PRECISIONS),  "of the parameters, and so of all that is computed")
+    covariance: str   = hyper("full", Choice(COVARIANCES), "family of the covariances")
+    floor:      float = hyper(5e-4,   NonNegative,         "least variance in any direction, in the data's units^2")
 
-    __post_init__ = check
+    PARAMS = ("log_pi", "mu", "Sigma")
 
     def view(self, data, stream):
         """A density is learned of numbers that have one: whole levels are dequantised."""
         return data.dequantised(stream)
 
-    def batches(self, data, stream, start):
-        return itertools.repeat({"x": data["x"].astype(self.precision)})
+    def sizes(self, D):
+        K = self.components
+        return (K,), (K, D), (K, D, D)
 
-    def init(self, stream, example):
-        """params, stats: of `starts` starts on the data example["x"] [N, D], the one that is best after ten steps."""
-        x = check_table(example["x"]).astype(self.precision)
+    def table(self, x):
+        x = check_table(x).astype(self.precision)
         if not bool(xp.isfinite(xp.sum(xp.square(x)))):
             raise ValueError(f"X holds numbers of up to {float(xp.max(xp.abs(x))):.3g}, whose squares are beyond "
                              f"{self.precision}: scale the data.")
         if self.components > len(x):
             raise ValueError(f"components={self.components} but X has {len(x)} rows; expected at least as many rows as "
                              "components: lower components.")
-        found = [(dict(zip(PARAMS, start(x, self.components, s, self.covariance, self.floor))), {})
-                 for s in stream.split(self.starts)]
-        return max(found, key=lambda parts: self._after_ten(State(0, *parts), x)) if self.starts > 1 else found[0]
+        return x
 
-    def template(self, shape):
-        K, D = self.components, math.prod(shape)
-        return State(0, {name: xp.zeros(size, dtype=self.precision)
-                         for name, size in zip(PARAMS, ((K,), (K, D), (K, D, D)))})
+    def begin(self, x, stream):
+        return start(x, self.components, stream, self.covariance, self.floor)
 
-    def _after_ten(self, state, x):
-        for _ in range(10):
-            state, metrics = self.update(state, {"x": x}, None)
-        return float(metrics["log_lik"])
-
-    def update(self, state, batch, stream):
-        """One step of EM on the whole batch; metrics: the mean log-likelihood before it, in nats."""
-        new, log_lik = em_step(batch["x"], **state.params, covariance=self.covariance, floor=self.floor)
-        return (state._replace(step=state.step + 1, params=dict(zip(PARAMS, new))),
-                {"log_lik": log_lik / len(batch["x"])})
-
-    def finished(self, before, after):
-        """Has the last step added less than `tol`?"""
-        return after["log_lik"] - before["log_lik"] < self.tol
+    def step(self, x, log_pi, mu, Sigma):
+        return em_step(x, log_pi, mu, Sigma, self.covariance, self.floor)
 
     def diagnose(self, state, batch):
         """Why the log-likelihood of this state is not finite."""
@@ -250,10 +195,12 @@ class GaussianMixture(Exact, Model):
                 return f"The covariance of component {k} is singular; got floor={self.floor}: use a larger floor."
         return "The log-likelihood is not finite: a point lies too far from every component; scale the data."
 
+    def density(self, params, stats, x):
+        return responsibilities(x.astype(params["mu"].dtype), **params)[1]
+
     def log_prob(self, params, stats, x):
         """log p(x_n) in nats [N], in the precision of params. Raises as `check_table` does."""
-        x = check_table(x, "x", params["mu"].shape[1])
-        return responsibilities(x.astype(params["mu"].dtype), **params)[1]
+        return self.density(params, stats, check_table(x, "x", params["mu"].shape[1]))
 
     def sample(self, params, stats, stream, n):
         """n points [n, D]."""
@@ -262,9 +209,6 @@ class GaussianMixture(Exact, Model):
     def pictures(self, params, stats, batch, stream):
         """What it has learned, for the report."""
         return {"components": params["mu"]}
-
-
-PARAMS = ("log_pi", "mu", "Sigma")
 
 
 def parameters(pi, mu, Sigma):
@@ -292,4 +236,4 @@ def parameters(pi, mu, Sigma):
     definite = to_host(xp.all(xp.isfinite(xp.linalg.cholesky(Sigma)), axis=(1, 2)))
     if not definite.all():
         raise ValueError(f"Sigma[{int(definite.argmin())}] is not positive definite; expected a covariance.")
-    return dict(log_pi=_log(pi), mu=mu, Sigma=Sigma)
+    return dict(log_pi=log(pi), mu=mu, Sigma=Sigma)

@@ -1,4 +1,4 @@
-"""Log-probabilities in nats.   Salimans et al. 2017 and Ho et al. 2020 (laws in bins)   derivations: vae
+"""Log-probabilities in nats.   Salimans et al. 2017, Ho et al. 2020 (laws in bins)   derivations: vae autoregressive
 
     x          data; what is summed over is all but the first axis        [B, ...]
     k          whole levels 0 .. levels - 1                               [B, ...]
@@ -6,7 +6,7 @@
 import math
 
 from backends import xp
-from scratch.autodiff import inverse_mills, log1mexp, log_ndtr, log_sigmoid, sigmoid, softplus
+from scratch.autodiff import inverse_mills, log1mexp, log_ndtr, log_sigmoid, logsumexp, sigmoid, softplus
 from scratch.autodiff.rules.elementwise import fit
 from scratch.autodiff.tape import primitive
 
@@ -27,17 +27,25 @@ def bernoulli_log_prob(x, logits):
 def logistic_log_prob(k, mu, log_s, levels):
     """log P(k) [B] of independent levels: P(k) is the mass of a logistic law in the bin of k / (levels - 1), of width
     1 / (levels - 1); the first and the last bin take the tails. mu and s are in units of the whole range.
-
-    sigma(a) - sigma(b) = sigma(a) sigma(-b) (1 - e^(b - a)): no difference of what is nearly equal.
                                                                                               [vae.logistic_called]"""
-    k     = xp.astype(k, mu.dtype)
-    scale = xp.exp(-log_s)
-    low   = ((k - 0.5) / (levels - 1) - mu) * scale                             # the same number as the `high` of k - 1
-    high  = ((k + 0.5) / (levels - 1) - mu) * scale
-    first, last = k == 0, k == levels - 1
-    width = xp.where(first | last, 1, scale / (levels - 1))
-    return per_example(xp.where(last, 0, log_sigmoid(high)) + xp.where(first, 0, log_sigmoid(-low))
-                       + xp.where(first | last, 0, log1mexp(width)))
+    return per_example(log_logistic(k, mu, log_s, levels))
+
+
+def logistic_mixture_log_prob(k, logits, mu, log_s, levels):
+    """log P(k) [B] of pixels with C colours, k [B, ..., C]: a mixture of M logistic laws in the same bins. A pixel's
+    colours share the component that they come from: logits [B, ..., M]; mu, log_s [B, ..., C, M].
+                                                                                     [autoregressive.mixture_called]"""
+    log_p = xp.sum(log_logistic(k[..., None], mu, log_s, levels), axis=-2)                     # [B, ..., M]
+    return per_example(logsumexp(logits + log_p, axis=-1) - logsumexp(logits, axis=-1))
+
+
+def colour_means(k, mu, coef, levels):
+    """mu [B, ..., C, M] moved by the colours before, which count in units of the whole range: mu_g + c_gr r,
+    mu_b + c_br r + c_bg g, with coef = c_gr, c_br, c_bg [B, ..., C (C - 1) / 2, M].
+                                                                                     [autoregressive.colours_called]"""
+    x = xp.astype(k, mu.dtype)[..., None] / (levels - 1)                                       # [B, ..., C, 1]
+    return xp.stack([mu[..., c, :] + sum(coef[..., c * (c - 1) // 2 + b, :] * x[..., b, :] for b in range(c))
+                     for c in range(k.shape[-1])], axis=-2)
 
 
 def normal_level_log_prob(k, mu, log_var, levels):
@@ -58,6 +66,19 @@ def normal_level_log_prob(k, mu, log_var, levels):
     rise  = width * sum(w / 18 * inverse_mills(x) for w, x in zip((5, 8, 5), nodes))
     rise  = xp.where(width < 0.05, rise, log_ndtr(b) - log_ndtr(a))
     return per_example(log_ndtr(b) + xp.where(first | last, 0, log1mexp(xp.where(first | last, 1, rise))))
+
+
+def log_logistic(k, mu, log_s, levels):
+    """log P(k) as above, of each level by itself: sigma(a) - sigma(b) = sigma(a) sigma(-b) (1 - e^(b - a)), no
+    difference of what is nearly equal.                                                       [vae.logistic_called]"""
+    k     = xp.astype(k, mu.dtype)
+    scale = xp.exp(-log_s)
+    low   = ((k - 0.5) / (levels - 1) - mu) * scale                             # the same number as the `high` of k - 1
+    high  = ((k + 0.5) / (levels - 1) - mu) * scale
+    first, last = k == 0, k == levels - 1
+    width = xp.where(first | last, 1, scale / (levels - 1))
+    return (xp.where(last, 0, log_sigmoid(high)) + xp.where(first, 0, log_sigmoid(-low))
+            + xp.where(first | last, 0, log1mexp(width)))
 
 
 def per_example(a):

@@ -6,7 +6,7 @@ import numpy
 
 from backends import to_host, xp
 from scratch.data import bits_per_dim, quantise
-from scratch.mixtures import GaussianMixture
+from scratch.mixtures import BernoulliMixture, GaussianMixture, Mixture
 from scratch.train import fit
 
 BITS, NATS  = "bits per dimension", "nats per example"
@@ -47,12 +47,13 @@ def baselines(opened, unit):
         found["Uniform"] = -D * math.log(data.levels)
         value = "pixel" if len(data.shape) > 1 else "column"
         found[f"Each {value} by itself"] = histograms(k, k_test, data.levels)
-    if small(data) and (not data.levels or data.levels > 2 and not isinstance(model, GaussianMixture)):
-        K, floor = min(10, n) if data.levels else 1, variance_floor(data)
+    if small(data) and (not data.levels or not isinstance(model, Mixture)):
+        K = min(10, n) if data.levels else 1
         with contextlib.suppress(ValueError):                           # a singular one
-            view  = data.dequantised(opened.stream("data"))
-            log_p = mixture(view.train["x"], view.test["x"], K, floor, opened.stream("mixture"))
-            found[f"A mixture of {K} Gaussians" if K > 1 else "One Gaussian"] = log_p - D * math.log(data.levels or 1)
+            view  = plain(data, opened.stream("data"))
+            name, mixture, *weights = fitted(view, K, opened.stream("mixture"))
+            log_p = float(xp.mean(mixture.log_prob(*weights, view.test["x"])))
+            found[name] = log_p - D * math.log(data.levels if data.levels and not bits(view) else 1)
     return found if unit == NATS else {what: bits_per_dim(log_p, D) for what, log_p in found.items()}
 
 
@@ -76,18 +77,25 @@ def histograms(k, k_test, levels):
     return log_p
 
 
-def mixture(x, x_test, K, floor, stream):
-    """Mean log density of x_test, in nats, under K Gaussians learned from x."""
-    model, *weights = gaussians(x, K, floor, stream)
-    return float(xp.mean(model.log_prob(*weights, x_test)))
+def plain(data, stream):
+    """The data as a plain mixture learns them: bits, or numbers that have a density."""
+    return data if bits(data) else data.dequantised(stream)
 
 
-def gaussians(x, K, floor, stream):
-    """K Gaussians learned from x by EM: the model, its params and stats."""
-    model = GaussianMixture(components=K, floor=floor, starts=1)
+def bits(data):
+    return data.levels == 2 and data.train["x"].dtype.kind in "iu"
+
+
+def fitted(view, K, stream):
+    """K laws learned by EM from the training part of such data, Bernoullis of bits, else Gaussians: what they are
+    called, the model, its params and stats."""
+    x     = view.train["x"]
+    model = (BernoulliMixture(components=K, starts=1) if bits(view) else
+             GaussianMixture(components=K, floor=variance_floor(view), starts=1))
     for state, _ in fit(model, model.start(stream, {"x": x}), model.batches({"x": x}, stream, 0), stream, 200):
         pass
-    return model, state.params, state.stats
+    law = "Bernoulli" if bits(view) else "Gaussian"
+    return f"A mixture of {K} {law}s" if K > 1 else f"One {law}", model, state.params, state.stats
 
 
 def linear(x, x_test, m):

@@ -3,7 +3,7 @@ import contextlib
 
 from backends import xp
 from scratch.metrics import judge
-from scratch.runs.baselines import gaussians, small, variance_floor
+from scratch.runs.baselines import bits, fitted, plain, small
 
 COMPONENTS = 10
 
@@ -13,9 +13,10 @@ def references(data, n, stream, eyes=None, modes=None):
     laws that were learned from them; without Gaussians whose covariance is singular, or of data that are too large."""
     what  = "pixel" if len(data.shape) > 1 else "column"
     found = {"Training data": real(data, n, stream("real"))}
-    for K in (min(COMPONENTS, len(data.train["x"])), 1) if small(data) else ():
+    for K in (min(COMPONENTS, len(data.train["x"])), *[1] * (not bits(data))) if small(data) else ():
         with contextlib.suppress(ValueError):
-            found[f"A mixture of {K} Gaussians" if K > 1 else "One Gaussian"] = drawn(data, n, K, stream(K))
+            name, x     = drawn(data, n, K, stream(K))
+            found[name] = x
     found[f"Each {what} by itself"] = independent(data, n, stream("independent"))
     return {what: judge(x, data, eyes, modes) for what, x in found.items()}
 
@@ -26,10 +27,9 @@ def real(data, n, stream):
 
 
 def drawn(data, n, K, stream):
-    """n samples of K Gaussians."""
-    x = data.dequantised(stream("data")).train["x"]
-    model, *weights = gaussians(x, K, variance_floor(data), stream("start"))
-    return model.sample(*weights, stream("samples"), n)
+    """What K plain laws are called, and n samples of them."""
+    name, model, *weights = fitted(plain(data, stream("data")), K, stream("start"))
+    return name, model.sample(*weights, stream("samples"), n)
 
 
 def independent(data, n, stream):

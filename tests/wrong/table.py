@@ -17,10 +17,11 @@ from scratch.autodiff.rules import special
 from scratch.autodiff.tape import Primitive
 from scratch.autoencoders import vae
 from scratch.diffusion import ddim, ddpm, schedules
+from scratch.energies import ais, langevin
 from scratch.gans import objectives
 from scratch.mixtures import gmm
 from scratch.probability import distributions
-from tests import test_gans, test_mixtures
+from tests import test_energies, test_gans, test_mixtures
 from tests.wrong import laws
 
 
@@ -63,6 +64,17 @@ def logistic_of_a_difference(k, mu, log_s, levels):
     low, high = (sigmoid((k + side - (levels - 1) * mu) * xp.exp(-log_s) / (levels - 1)) for side in (-0.5, 0.5))
     mass = xp.where(k == levels - 1, 1, high) - xp.where(k == 0, 0, low)
     return distributions.per_example(xp.log(xp.maximum(mass, 1e-12)))
+
+
+def logistic_mixture_without_tails(k, logits, mu, log_s, levels):
+    low, high = (sigmoid(((k[..., None] + side) / (levels - 1) - mu) * xp.exp(-log_s)) for side in (-0.5, 0.5))
+    return distributions.per_example(logsumexp(logits + xp.sum(xp.log(high - low), axis=-2), axis=-1)
+                                     - logsumexp(logits, axis=-1))
+
+
+def logistic_mixture_of_products(k, logits, mu, log_s, levels):
+    log_p = xp.sum(distributions.log_logistic(k[..., None], mu, log_s, levels), axis=(-2, -1))[..., None]
+    return distributions.per_example(logsumexp(logits + log_p, axis=-1) - logsumexp(logits, axis=-1))
 
 
 def importance_bound_of_logarithms(x, eps, encode, decode, log_prob=distributions.gaussian_log_prob):
@@ -139,6 +151,24 @@ def em_step_of_weights_that_do_not_sum_to_one(right):
         N_k = xp.exp(log_pi) * len(x) + 10 * np.finfo(float).eps
         return (xp.log(N_k / len(x)), mu, Sigma), total
     return em_step
+
+
+# ---- energies --------------------------------------------------------------------------------------------------------
+def ais_a_step_late(right):
+    return lambda x, betas, energy, step: right(x, betas, energy, lambda t, x, beta: step(t, x, betas[t]))
+
+
+def ula_step_of_small_noise(x, score, h, xi):
+    return x + h * (score(x) + xi)
+
+
+def mala_step_never_refused(x, log_p, score, h, xi, u):
+    return langevin.ula_step(x, score, h, xi)
+
+
+def log_acceptance_of_half_the_variance(x, y, log_p, score, h):
+    log_q = lambda y, x: -xp.sum((y - x - h * score(x))**2, axis=-1) / (2 * h)
+    return log_p(y) + log_q(x, y) - log_p(x) - log_q(y, x)
 
 
 # ---- derivatives -----------------------------------------------------------------------------------------------------
@@ -260,6 +290,12 @@ TABLE = [
           "scratch.probability.distributions.bernoulli_log_prob", bernoulli_mean_over_pixels, "vae.bernoulli_called"),
     Wrong("openai/pixel-cnn#25", "the mass of a bin is a difference of two sigmoids, held above 1e-12",
           "scratch.probability.distributions.logistic_log_prob", logistic_of_a_difference, [laws.a_level_far_away]),
+    Wrong("slip N3", "a mixture of logistic laws in bins, of which the first and the last lack their tails",
+          "scratch.probability.distributions.logistic_mixture_log_prob", logistic_mixture_without_tails,
+          "autoregressive.mixture_called autoregressive.moved_mass"),
+    Wrong("r9y9/wavenet_vocoder#33, r9y9/wavenet_vocoder#34", "all components' logarithms are added to each of them",
+          "scratch.probability.distributions.logistic_mixture_log_prob", logistic_mixture_of_products,
+          "autoregressive.mixture_called autoregressive.moved_mass"),
     Wrong("arahuja/generative-tf#1", "a mean of the logarithms of the weights in place of the logarithm of their mean",
           "scratch.autoencoders.vae.importance_bound", importance_bound_of_logarithms, "vae.importance_called"),
     Wrong("AntixK/PyTorch-VAE#34", "the logarithms of the weights are weighted, and those weights differentiated too",
@@ -300,6 +336,17 @@ TABLE = [
     Wrong("scikit-learn/scikit-learn#23032", "weights divided by n do not sum to 1 where something was added to each",
           "scratch.mixtures.gmm.em_step", em_step_of_weights_that_do_not_sum_to_one(gmm.em_step),
           [test_mixtures.test_responsibilities_are_probabilities]),
+
+    Wrong("DsysDML/rbms#6", "chains move by the law of another temperature than the one their weights stop at",
+          "scratch.energies.ais.ais", ais_a_step_late(ais.ais),
+          [lambda: test_energies.test_the_mean_weight_is_the_ratio_of_the_zs_and_its_logarithm_is_too_low_on_the_mean(
+              2, [0, 0.5, 1])]),
+    Wrong("google-research/ibc#6", "noise of h where it is sqrt(2h)",
+          "scratch.energies.langevin.ula_step", ula_step_of_small_noise, "energies.ula_called"),
+    Wrong("Ciela-Institute/caustics#388", "every step is taken, and the law is another",
+          "scratch.energies.langevin.mala_step", mala_step_never_refused, "energies.mala_called"),
+    Wrong("bat/BAT.jl#532", "a step is refused as if its noise had another variance",
+          "scratch.energies.langevin.log_acceptance", log_acceptance_of_half_the_variance, "energies.accepted_called"),
 
     Wrong("rmcgibbo/logsumexp#2", "logsumexp of -inf alone is NaN",
           "scratch.autodiff.logsumexp", logsumexp_of_infinities, [laws.logsumexp_of_nothing]),

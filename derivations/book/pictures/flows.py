@@ -1,4 +1,5 @@
-"""Pictures of flows: a grid and a density through a map, a parallelogram, and the edge where a planar map folds."""
+"""Pictures of flows: a grid and a density through a map and through the layers of a coupling flow, a parallelogram,
+what waits for what in an autoregressive flow, and the edge where a planar map folds."""
 import numpy as np
 
 from derivations import flows
@@ -59,6 +60,46 @@ def draw_plane(figure, lines, moved, a, p_z, p_y, base, dense):
         axes.axis("off")
 
 
+# ---- layer by layer --------------------------------------------------------------------------------------------------
+#    the mask of a layer, and s and t of the other coordinate, by the one that stays
+LAYERS = [(np.array(mask), lambda h, f=f: [g(h.sum(-1, keepdims=True)) for g in f]) for mask, *f in (
+    ((True, False), lambda u: -np.tanh(u) / 3,     lambda u: 0.35 * u**2 - 0.7),
+    ((False, True), lambda u: -np.cos(u) / 5,      lambda u: 0.9 * np.sin(1.2 * u)),
+    ((True, False), lambda u: np.tanh(u) / 4,      lambda u: -0.7 * np.sin(u)))]
+
+
+def unlayered(y, n):
+    """z and log |det| of the way back through the first n layers."""
+    return change.compose(y, [lambda y, layer=layer: change.coupling_inverse(y, *layer) for layer in LAYERS[:n][::-1]])
+
+
+def layers():
+    along, ticks = np.linspace(-2.2, 2.2, 45), np.linspace(-2.2, 2.2, 9)
+    lines = [np.concatenate([np.stack(np.broadcast_arrays(ticks[:, None], along), -1),
+                             np.stack(np.broadcast_arrays(along, ticks[:, None]), -1)])]                # [18, 45, 2]
+    for layer in LAYERS:
+        lines.append(change.coupling(lines[-1], *layer)[0])
+    a    = np.linspace(-9, 9, 361)
+    grid = np.stack(np.meshgrid(a, a), -1)
+    p    = [np.exp(change.log_prob(grid, lambda y: unlayered(y, n), log_normal)) for n in range(len(LAYERS) + 1)]
+    return dict(lines=lines, a=a, p=p, most=float(p[-1].max()), base=float(p[0].max()))
+
+
+def draw_layers(figure, lines, a, p, most, base):
+    from matplotlib.colors import to_rgb
+    titles    = "noise", "up and down", "to and fro", "up and down"
+    low, high = np.min(lines, (0, 1, 2)) - 0.1, np.max(lines, (0, 1, 2)) + 0.1
+    for axes, some, density, title, colour in zip(figure.subplots(1, 4), lines, p, titles, [BLUE] + 3 * [ORANGE]):
+        alpha = np.minimum(density / base / 1.6, 1)[..., None] * 0.95
+        axes.imshow(np.concatenate([0 * alpha + to_rgb(colour), alpha], 2), extent=(a[0], a[-1], a[0], a[-1]),
+                    origin="lower", interpolation="none")
+        for line in some:
+            axes.plot(*line.T, color=INK, linewidth=0.6, alpha=0.6)
+        axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal")
+        axes.set_title(title, fontsize=9, color=colour)
+        axes.axis("off")
+
+
 # ---- a determinant ---------------------------------------------------------------------------------------------------
 def parallelogram():
     A       = np.array([[1.5, 0.7], [0.4, 1.2]])
@@ -79,6 +120,47 @@ def draw_parallelogram(figure, A, corners, y, det, density):
         axes.text(*shape.mean(0), f"area {area:.3g}\ndensity {inside:.2g}", color=INK, ha="center", va="center")
         axes.set(xlim=(-0.1, shape[2, 0] + 0.1), ylim=(-0.1, 1.7), aspect="equal", anchor="S")
         axes.axis("off")
+
+
+# ---- what waits for what ---------------------------------------------------------------------------------------------
+def waiting():
+    """known[d, c]: has number d its value after c + 1 calls of the network? Both ways of a masked flow."""
+    D, asked = 6, []
+    W = np.triu(np.cos(np.arange(D * D)).reshape(D, D), 1)
+
+    def net(x):
+        asked.append(x)
+        return x @ W + 0.3, np.tanh(x @ W)
+    x, _ = change.autoregressive_inverse(np.linspace(-1.2, 1.3, D), net)
+    draw = np.stack([now == x for now in [*asked[1:], x]], -1)
+    asked.clear()
+    z, _ = change.autoregressive(x, net)
+    return dict(draw=draw, density=np.isfinite(z)[:, None], D=D, calls=draw.shape[1], once=len(asked))
+
+
+def draw_waiting(figure, draw, density, D, calls, once):
+    left, right = figure.subplots(1, 2, width_ratios=(2, D + 1))
+    for axes, known, letter, colour, title in ((left,  density, "z", BLUE,   "a density"),
+                                               (right, draw,    "x", ORANGE, "a draw")):
+        before = np.concatenate([np.zeros((D, 1), bool), known[:, :-1]], 1)
+        for d, c in np.ndindex(known.shape):
+            axes.add_patch(box(c, D - d, known[d, c], before[d, c], colour))
+        axes.set(xlim=(0.3, known.shape[1] + 0.7), ylim=(0.4, D + 0.6), aspect="equal",
+                 xticks=range(1, known.shape[1] + 1), yticks=range(1, D + 1),
+                 yticklabels=[f"{letter}{'₁₂₃₄₅₆'[D - i]}" for i in range(1, D + 1)])
+        axes.set_title(title, fontsize=9, color=colour)
+        axes.tick_params(length=0)
+        for spine in axes.spines.values():
+            spine.set_visible(False)
+    right.set_xlabel("calls of the network")
+
+
+def box(c, row, now, before, colour):
+    """A cell: waiting, just found, or there already."""
+    from matplotlib.patches import Rectangle
+    alpha = 0.25 if before else 0.95
+    return Rectangle((c + 0.6, row - 0.4), 0.8, 0.8, facecolor=(colour, alpha) if now else "none",
+                     edgecolor=colour if now else GREY, linewidth=0.8)
 
 
 # ---- the edge --------------------------------------------------------------------------------------------------------
@@ -127,6 +209,16 @@ PICTURES = [
             "The unit square through a straight map: the arrows are the columns of A, the area is |det A| = "
             "{det:.2f}. The mass stays one, so the density is one over that: {density:.2f}.",
             parallelogram, draw_parallelogram, "A straight map and its way back", size=(5, 2.2)),
+    Picture("layers", "A grid through three layers",
+            "Every layer moves one coordinate, as the other one says, so the mesh is sheared and stretched but never "
+            "torn or folded, and every cell of it keeps its mass. The noise is nowhere denser than "
+            "{base:.2f}; after three layers the law has up to {most:.2f}.",
+            layers, draw_layers, "Half of it stays as it is", size=(4.8, 1.8)),
+    Picture("waiting", "What waits for what",
+            "A masked flow of {D} numbers. Its density takes {once} call of the network: all of x is there. A draw "
+            "takes {calls}: the full boxes are found by this call, the pale ones were there before, the empty ones "
+            "wait. IAF is the same turned round: draws at once, densities in turn.",
+            waiting, draw_waiting, "One way at once, the other in turn", size=(4.4, 2.6)),
     Picture("edge", "The edge of folding over",
             "Left, a planar map with w·u = {u:.0f} goes back and forth along w; repaired it only climbs. Right, the "
             "repair keeps w·û above −1, if what is added to u is divided by w·w. Divided by |w|, here one half, it "

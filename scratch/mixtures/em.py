@@ -1,0 +1,104 @@
+"""Learning by expectation maximisation, and where it begins.   Dempster, Laird and Rubin 1977; Arthur and Vassilvitskii
+2007 (the start)   derivations: mixtures
+
+    x        data                                                    [N, D]
+    mu       means                                                   [K, D]
+"""
+import dataclasses
+import itertools
+import math
+
+from backends import xp
+from scratch.hyper import Choice, Count, NonNegative, check, hyper
+from scratch.train import Exact, Model, State
+
+PRECISIONS = ("float32", "float64")
+
+
+# ---- the start -------------------------------------------------------------------------------------------------------
+def spread_means(x, K, stream):
+    """k-means++: K points of x, each drawn with chance proportional to its squared distance from those before; where no
+    point is left that differs from them, any."""
+    means, near = [x[stream(0).integers(0, x.shape[0])]], math.inf
+    for k in range(1, K):
+        near = xp.minimum(near, xp.sum(xp.square(x - means[-1]), axis=1))
+        means.append(x[stream(k).categorical(log(xp.where(xp.any(near > 0), near, 1)))])
+    return xp.stack(means)
+
+
+def nearest(x, mu):
+    """1 at the nearest mean of every point, 0 elsewhere: the responsibilities of K-means.  [N, K]"""
+    c  = xp.mean(mu, axis=0)
+    d2 = xp.sum(xp.square(mu - c), axis=1) - 2 * (x - c) @ (mu - c).T       # without |x - c|^2, the same for all k
+    return (xp.argmin(d2, axis=1)[:, None] == xp.arange(mu.shape[0])).astype(x.dtype)
+
+
+def clusters(x, K, stream, steps=100):
+    """The means [K, D] of the clusters that K-means finds from a k-means++ start, and which are whose [N, K]."""
+    mu = spread_means(x, K, stream)
+    for _ in range(steps):
+        r   = nearest(x, mu)
+        N_k = xp.sum(r, axis=0)[:, None]
+        old, mu = mu, xp.where(N_k > 0, r.T @ x / or_inf(N_k), mu)
+        if bool(xp.all(mu == old)):
+            break
+    return mu, nearest(x, mu)
+
+
+def or_inf(N_k):
+    """N_k, and infinity of a component without points: sums over them, divided by it, are 0. [mixtures.means_called]"""
+    return xp.where(N_k > 0, N_k, math.inf)
+
+
+def log(pi):
+    """log pi, -inf at 0.                                                                   [mixtures.weights_called]"""
+    return xp.where(pi > 0, xp.log(xp.where(pi > 0, pi, 1)), -math.inf)
+
+
+# ---- the models ------------------------------------------------------------------------------------------------------
+@dataclasses.dataclass(frozen=True)
+class EM(Exact, Model):
+    """A model that learns by EM on the whole of the data: its log-likelihood never falls. Besides what a model has it
+    has the names PARAMS of its params, and
+
+        sizes(D) -> the shape of each                     step(x, *params) -> new params, sum_n log p(x_n) of the old
+    """
+    tol:       float = hyper(1e-6,      NonNegative,        "stop when a step adds fewer nats to the mean log p(x)")
+    precision: str   = hyper("float64", Choice(PRECISIONS), "of the parameters, and so of all that is computed")
+
+    __post_init__ = check
+
+    def batches(self, data, stream, start):
+        return itertools.repeat({"x": data["x"].astype(self.precision)})
+
+    def template(self, shape):
+        sizes = self.sizes(math.prod(shape))
+        return State(0, {name: xp.zeros(size, dtype=self.precision) for name, size in zip(self.PARAMS, sizes)})
+
+    def update(self, state, batch, stream):
+        """One step of EM on the whole batch; metrics: the mean log-likelihood before it, in nats."""
+        new, log_lik = self.step(batch["x"], *(state.params[name] for name in self.PARAMS))
+        return (state._replace(step=state.step + 1, params=dict(zip(self.PARAMS, new))),
+                {"log_lik": log_lik / len(batch["x"])})
+
+    def finished(self, before, after):
+        """Has the last step added less than `tol`?"""
+        return after["log_lik"] - before["log_lik"] < self.tol
+
+
+@dataclasses.dataclass(frozen=True)
+class Mixture(EM):
+    """A mixture: besides what EM wants, begin(x, stream) -> params, one of the starts to choose from."""
+    components: int = hyper(10, Count, "number of components")
+    starts:     int = hyper(10, Count, "k-means++ starts; the best after ten steps is taken")
+
+    def init(self, stream, example):
+        """params, stats: of `starts` starts on the data example["x"] [N, D], the one that is best after ten steps."""
+        x     = self.table(example["x"])
+        found = [(dict(zip(self.PARAMS, self.begin(x, s))), {}) for s in stream.split(self.starts)]
+        return max(found, key=lambda parts: self._after_ten(State(0, *parts), x)) if self.starts > 1 else found[0]
+
+    def _after_ten(self, state, x):
+        for _ in range(10):
+            state, metrics = self.update(state, {"x": x}, None)
+        return float(metrics["log_lik"])
