@@ -122,7 +122,15 @@ binary = World("binary pixels: a table, then logistic regressions",
     n_1     = tex(r"n_1",              positive()),
     d       = let(r"d",                lambda M: arange(1, M + 2)),
     p_cpt   = let(r"p_{\mathrm{CPT}}", lambda alpha_1: stack([alpha_1, 1 - alpha_1]), covers="ar-cpt"),                # at x_1 = 0, 1
-    x       = let(r"x",                lambda M: floor(arange(2**(M + 1))[:, None] / 2**arange(M + 1)) % 2))          # all images
+    x       = let(r"x",                lambda M: floor(arange(2**(M + 1))[:, None] / 2**arange(M + 1)) % 2),          # all images
+    p_1     = let(r"p_{\mathrm{CPT}}(x_1)",                  lambda x, alpha_1: x[:, 0] * (1 - alpha_1) + (1 - x[:, 0]) * alpha_1),
+    p_d     = let(r"p_{\mathrm{logit}}(x_d \mid x_{<d})",    lambda x, alpha_0, alpha: one_by_one(x, alpha_0, alpha)))   # of the later ones
+
+def one_by_one(x, alpha_0, alpha):
+    """The probability of every pixel after the first, by the pixels before it [images, M]."""
+    p = [sigmoid(alpha_0[i] + sum(alpha[i, :i + 1] * x[:, :i + 1], 1)) for i in range(len(alpha))]
+    return stack([x[:, i + 1] * p[i] + (1 - x[:, i + 1]) * (1 - p[i]) for i in range(len(alpha))], 1)
+
 
 pixels = Derivation("pixels", binary)
 
@@ -175,13 +183,8 @@ add them to a constant, and let a sigmoid, $1 / (1 + e^{-a})$, turn the sum $a$ 
 pixels then need some 5000 numbers; the tables needed some $2^{100}$.
 """
 
-@pixels(r"\log p_{\mathrm{CPT}}(x_1) + \sum_{d=2}^{D} \log p_{\mathrm{logit}}(x_d \mid x_{<d}) \text{, pixel by pixel}", covers="ar-cpt-logistic-model")
-def logistic(x, alpha_1, alpha_0, alpha, M):
-    p = x[:, 0] * (1 - alpha_1) + (1 - x[:, 0]) * alpha_1
-    for i in range(M):
-        p_d = sigmoid(alpha_0[i] + sum(alpha[i, :i + 1] * x[:, :i + 1], 1))
-        p   = p * (x[:, i + 1] * p_d + (1 - x[:, i + 1]) * (1 - p_d))
-    return log(p)
+@pixels(r"\log p_{\mathrm{CPT}}(x_1) + \sum_{d=2}^{D} \log p_{\mathrm{logit}}(x_d \mid x_{<d})", let=r"\log p(x)", covers="ar-cpt-logistic-model")
+def logistic(p_1, p_d): return log(p_1) + sum(log(p_d), 1)
 
 @pixels("=", r"\operatorname{logisticlogprob}(x, \alpha^{(1)}, \alpha_0, \alpha)", by="all pixels at once: a triangle of weights")
 def logistic_called(x, alpha_1, alpha_0, alpha): return chain.logistic_log_prob(x, alpha_1, alpha_0, alpha)
@@ -217,13 +220,14 @@ model gave to a 1. We raise the log-likelihood of the answers. Which way do the 
 @regression(r"\sum_n y_n \log s_n + (1 - y_n) \log(1 - s_n)")
 def fit(y, s): return sum(y * log(s) + (1 - y) * log(1 - s))
 
+@regression("=", r"\sum_n \log \sigma\left((2 y_n - 1) (\alpha_0 + x_n^{\top} \alpha)\right)", by="the sigmoid of -a is one less that of a: a sign says which")
+def fit_signed(y, alpha_0, x, alpha): return sum(log(sigmoid((2 * y - 1) * (alpha_0 + x @ alpha))))
+
 @regression("=", r"\sum_n \operatorname{logitlogprob}(y_n, \alpha_0 + \alpha^{\top} x_n)", by="one sign, one stable function")
 def logit_called(y, alpha_0, x, alpha): return sum(chain.logit_log_prob(y, alpha_0 + x @ alpha))
 
-@regression(r"\left(\nabla_{\alpha_0} \operatorname{fit},\ \nabla_{\alpha} \operatorname{fit}\right)")
-def fit_slope(x, y, alpha_0, alpha):
-    likelihood = lambda alpha_0, alpha: sum(y * log(sigmoid(alpha_0 + x @ alpha)) + (1 - y) * log(sigmoid(-alpha_0 - x @ alpha)))
-    return D(lambda a: likelihood(a, alpha), alpha_0), D(lambda a: likelihood(alpha_0, a), alpha)
+@regression(r"\nabla_{\alpha_0} \sum_n \log \sigma\left((2 y_n - 1) (\alpha_0 + x_n^{\top} \alpha)\right),\ \nabla_{\alpha} \sum_n \log \sigma\left((2 y_n - 1) (\alpha_0 + x_n^{\top} \alpha)\right)", rests_on=fit_signed)
+def fit_slope(alpha_0, y, x, alpha): return D(lambda alpha_0: sum(log(sigmoid((2 * y - 1) * (alpha_0 + x @ alpha)))), alpha_0), D(lambda alpha: sum(log(sigmoid((2 * y - 1) * (alpha_0 + x @ alpha)))), alpha)
 
 @regression("=", r"\left(\sum_n (y_n - s_n),\ \sum_n (y_n - s_n) x_n\right)", by="the error times the question")
 def fit_error(y, s, x): return sum(y - s), sum((y - s)[:, None] * x, 0)
@@ -393,13 +397,13 @@ def power(A, B, L):
     return A
 
 
-def two_stacks(v, V, seen, S, L):
-    """Who sees whom through a first layer, v of the stack of rows and `seen` of the other, and L more."""
-    v    = 1.0 * v
-    seen = seen + v
+def two_stacks(N, up, on, L):
+    """The ways [n, n] through a first layer and L more, of the stack of rows, v, and of the other, which listens."""
+    v    = 1.0 * N * (up > 0)
+    seen = N * (up == 0) * (on < 0) + v
     for _ in range(L):
-        v    = 1.0 * V @ v
-        seen = 1.0 * S @ seen + v
+        v    = 1.0 * N * (up >= 0) @ v
+        seen = 1.0 * N * (up == 0) * (on <= 0) @ seen + v
     return seen
 
 
@@ -429,6 +433,10 @@ image = World("a small image, and a kernel of 2a + 1 by 2b + 1",
     past   = let(r"\mathbf{1}_{j < i}",    lambda i, j: j < i),
     AB     = let(r"A B^L",                 lambda A, B, L: power(A, B, L)),
     no     = let(r"\mathbf{1}_{A B^L = 0}", lambda AB: AB == 0),
+    never  = let(r"\mathbf{1}_{A B^{h + w} = 0}", lambda A, B, h, w: 1 * (power(A, B, h + w) == 0)),
+    S_L    = let(r"S_L",                   lambda up, on, N, L: two_stacks(N, up, on, L)),
+    none   = let(r"\mathbf{1}_{S_L = 0}",  lambda S_L: 1 * (S_L == 0)),
+    lost   = let(r"\mathbf{1}_{S_{h + w} = 0}", lambda up, on, N, h, w: 1 * (two_stacks(N, up, on, h + w) == 0)),
     cone   = let(r"\mathbf{1}_{\rightarrow > b \uparrow > 0}", lambda up, on, b: (up > 0) * (on > b * up)),
     K_A    = let(r"K_A",      lambda dy, dx, c, e: (dy < 0) + (dy == 0) * ((dx < 0) + (dx == 0) * (c < e))),       # a kernel's masks
     K_B    = let(r"K_B",      lambda dy, dx, c, e: (dy < 0) + (dy == 0) * ((dx < 0) + (dx == 0) * (c <= e))),
@@ -500,8 +508,8 @@ def rows(R_A, R_B): return R_A, R_B
 @kernels("=", r"\operatorname{rowsmask}((2a + 1, 2b + 1))", by="the masks of the stack of rows, which are alike along a row")
 def rows_mask_called(a, b): return images.rows_mask((2 * a + 1, 2 * b + 1), True), images.rows_mask((2 * a + 1, 2 * b + 1), False)
 
-@kernels(r"\mathbf{1}_{j < i}\, \mathbf{1}_{S_L = 0} \text{, with } S_L \text{ the ways through both}")
-def blind_rows(past, up, on, N, L): return past * (two_stacks(N * (up > 0), N * (up >= 0), N * (up == 0) * (on < 0), N * (up == 0) * (on <= 0), L) == 0)
+@kernels(r"\mathbf{1}_{S_L = 0} - (1 - \mathbf{1}_{j < i})", let=r"\text{blind, where } S_L \text{ are the ways through both}")
+def blind_rows(none, past): return none - (1 - past)
 
 @kernels("=", r"\operatorname{unseen}((h, w), (2a + 1, 2b + 1), L, \text{gated})", by="two stacks, layer by layer")
 def unseen_rows_called(h, w, a, b, L): return images.unseen((h, w), (2 * a + 1, 2 * b + 1), L, images.gated_sight)
@@ -511,6 +519,12 @@ def nothing(): return 0
 
 @kernels("=", r"\sum \operatorname{unseen}((h, w), (2a + 1, 2b + 1), h + w, \text{gated})", by="in a network of that depth no blind spot is left")
 def no_blind_spot(h, w, a, b): return sum(images.unseen((h, w), (2 * a + 1, 2 * b + 1), h + w, images.gated_sight))
+
+
+def factors(c, C):
+    """The factor by which colour j moves the middles of colour i after it, [i, j, M]."""
+    i, j = arange(C)[:, None], arange(C)
+    return where((j < i)[..., None], c[(i * (i - 1) // 2 + j) * (j < i)], 0)
 
 
 def upper(x, mu, s, L):
@@ -537,6 +551,12 @@ levels = World("a pixel of C colours with L levels, and a mixture of M logistic 
     x    = let(r"x",        lambda L, C: arange(L**C)[:, None] // L**arange(C) % L),       # [L^C, C]: all levels of all colours
     up   = let(r"F_i(x_+)", lambda x, mu, s, L: upper(x, mu, s, L)),                       # [L^C, C, M]
     down = let(r"F_i(x_-)", lambda x, mu, s: lower(x, mu, s)),
+    top  = let(r"\mathbf{1}_{x = L - 1}", lambda x, L: 1 * (x == L - 1)[..., None]),       # [L^C, C, 1]
+    end  = let(r"\mathbf{1}_{x = 0}",     lambda x: 1 * (x == 0)[..., None]),
+    k    = let(r"k_{i,j}",  lambda c, C: factors(c, C)),                                   # [C, C, M]: those of c, as a triangle
+    mu_x = let(r"\mu(x)",   lambda mu, k, x, L: mu + sum(k * (x / (L - 1))[:, None, :, None], 2)),       # [L^C, C, M]
+    up_x = let(r"F_i(x_+ \mid \mu(x))",   lambda x, mu_x, s, L: upper(x, mu_x, s, L)),
+    down_x = let(r"F_i(x_- \mid \mu(x))", lambda x, mu_x, s: lower(x, mu_x, s)),
     r    = let(r"r_i(x)",   lambda pi_, up, down: pi_ * prod(up - down, 1) / sum(pi_ * prod(up - down, 1), 1)[:, None]))
 
 mixture = Derivation("levels", levels)
@@ -590,8 +610,8 @@ And every level teaches every middle, for all of them share it. Let $r_i(x)$ be 
 the pixel $x$; where does $\mu_i$ want to go?
 """
 
-@mixture(r"\frac{\partial}{\partial \mu_i} \log P(x) \text{, at every } x")
-def pulls(x, pi_, mu, s, L): return D(lambda mu: log(sum(pi_ * prod(upper(x, mu, s, L) - lower(x, mu, s), 1), 1)), mu)
+@mixture(r"\nabla_{\mu_i} \log \sum_i \pi_i \prod_{\mathrm{colours}} \left(\mathbf{1}_{x = L - 1} + (1 - \mathbf{1}_{x = L - 1})\, \sigma\left(\frac{x + \frac{1}{2} - \mu_i}{s_i}\right) - (1 - \mathbf{1}_{x = 0})\, \sigma\left(\frac{x - \frac{1}{2} - \mu_i}{s_i}\right)\right)", let=r"\text{the pull of } x")
+def pulls(mu, pi_, top, x, s, end): return D(lambda mu: log(sum(pi_ * prod(top + (1 - top) * sigmoid((x[..., None] + 1 / 2 - mu) / s) - (1 - end) * sigmoid((x[..., None] - 1 / 2 - mu) / s), 1), 1)), mu)
 
 @mixture("=", r"\frac{r_i(x) \left(F_i(x_+) + F_i(x_-) - 1\right)}{s_i}", by="dense: it is 0 where the middle of the bin is mu_i, and at no other level", covers="logistic-mixture-dense-gradient",
          where=lambda s: (s >= 1 / 2).all(), tol=(1e-10, "a difference of sigmoids that are nearly equal"))
@@ -606,11 +626,11 @@ A pixel that is red is rarely blue. So the middles may move with the colours bef
 chain goes on inside the pixel. Only a triangle of factors: else it would be no chain.
 """
 
-@mixture(r"\mu_r,\ \mu_g + c_{gr}\, r,\ \mu_b + c_{br}\, r + c_{bg}\, g \text{, colours in units of the whole range}")
-def colours_moved(x, mu, c, L, C):
-    red, green = x[:, :1] / (L - 1), x[:, 1:2] / (L - 1)
-    blue       = lambda: mu[2] + c[1] * red + c[2] * green
-    return stack([mu[0] + 0 * red, *([mu[1] + c[0] * red] if C > 1 else []), *([blue()] if C > 2 else [])], 1)
+@mixture(r"\mu_i + \sum_j k_{i,j} \frac{x_j}{L - 1}", let=r"\text{the middles of colour } i \text{, moved by those before}")
+def colours_moved(mu, k, x, L): return mu + sum(k * (x / (L - 1))[:, None, :, None], 2)
+
+@mixture("=", r"\mu(x)", by="in short: each is moved by those before it alone")
+def middles(mu_x): return mu_x
 
 @mixture("=", r"\operatorname{colourmeans}(x, \mu, c, L)", by="as many colours as there are")
 def colours_called(x, mu, c, L, C): return distributions.colour_means(x, mu + 0 * x[..., None], c[None, :C * (C - 1) // 2], L)

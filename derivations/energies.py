@@ -4,7 +4,7 @@ Give every state a number, low where the data are: its energy. Any function will
 But a law has to sum to one, and that sum nobody can do. What can be learned without it?
 """
 from derivations import Derivation, World, counts, index, let, positive, real, size, tex, unit
-from derivations.engine.words import D, E, KL, T, arange, concatenate, cumsum, eigh, einsum, exp, eye, gaussian, log, mean, minimum, pi, prod, sqrt, stack, sum, swapaxes, where, zeros
+from derivations.engine.words import D, E, KL, T, arange, broadcast_to, concatenate, cumsum, eigh, einsum, exp, eye, gaussian, log, mean, minimum, pi, prod, sqrt, stack, sum, swapaxes, where, zeros
 from scratch.autodiff import grad, sigmoid
 from scratch.energies import ais, boltzmann, ebm, langevin
 
@@ -227,6 +227,12 @@ def flow(p, P): return p[:, None, None] * P
 @boltz("=", r"p(x^{\prime})\, P_i(x \mid x^{\prime})", by="the other way as much: both are p(x) p(x') over what the two have together")
 def flow_back(p_to, P_back): return p_to * P_back
 
+@boltz(r"\sum_x p(x)\, P_i(x^{\prime} \mid x)", let=r"\text{the law with bit } i \text{ drawn anew}")
+def redrawn_law(p, P): return sum(p[:, None, None] * P, 0)
+
+@boltz("=", r"p(x^{\prime})", by="so whatever bit is drawn, the law is kept", rests_on=flow_back)
+def redrawn_kept(p_to, P): return broadcast_to(p_to, P.shape[1:])
+
 @boltz(r"\mathbf{1}_{u < s_i}", let=r"\text{every bit in turn: 1 where } u \text{ is less than its chance}")
 def sweep(u, s): return u < s
 
@@ -288,6 +294,8 @@ layers = World("a restricted Boltzmann machine of a few units",
     p_h_v    = let(r"p(h \mid v)",                  lambda p_vh, p_v: p_vh / p_v[:, None]),
     p_v_h    = let(r"p(v \mid h)",                  lambda p_vh, p_h: T(p_vh / p_h)),
     step     = let(r"P(v^{\prime} \mid v)",         lambda p_h_v, p_v_h: p_h_v @ p_v_h),
+    p_next   = let(r"p(v^{\prime})",                lambda p_v: p_v[None]),                                # [1, to]
+    step_back = let(r"P(v \mid v^{\prime})",        lambda step: T(step)),
     s_h      = let(r"p(h_j = 1 \mid v)",            lambda v, W, c: 1 / (1 + exp(-(v @ W + c)))),
     drawn    = let(r"h^{\prime}",                   lambda u_h, s_h: below(u_h, s_h)),                     # the hidden bits that are drawn
     s_v      = let(r"p(v_i = 1 \mid h^{\prime})",   lambda drawn, W, b: 1 / (1 + exp(-(drawn @ W.T + b)))),
@@ -352,6 +360,12 @@ def free_log_z(b, v, c, W): return log(sum(exp(einsum("i,vi->v", b, v)) * prod(1
 @rbm("=", r"\operatorname{logz}(W, b, c)", by="the larger layer is summed out, the smaller one gone through: 2^12 terms for 64 pixels and 12 hidden bits")
 def log_z_called(W, b, c): return boltzmann.log_z(W, b, c)
 
+@rbm(r"p(v)")
+def seen(p_v): return p_v
+
+@rbm("prop", r"e^{\sum_i b_i v_i} \prod_j \left(1 + e^{c_j + \sum_i v_i W_{i,j}}\right)", by="a product of experts: every hidden bit says how well it likes the picture", rests_on=free)
+def experts(b, v, c, W): return exp(einsum("i,vi->v", b, v)) * prod(1 + exp(c + einsum("vi,ij->vj", v, W)), 1)
+
 # ---- A walk that keeps the law ---------------------------------------------------------------------------------------
 r"""
 The pull on the parameters needs draws from the model. Walk: from a picture $v$ draw $h$, from $h$ draw the next picture
@@ -362,7 +376,7 @@ does $v^{\prime}$?
 @rbm(r"p(v)\, P(v^{\prime} \mid v)")
 def there(p_v, step): return p_v[:, None] * step
 
-@rbm("=", r"\sum_h \frac{p(v, h)\, p(v^{\prime}, h)}{p(h)}", by="by way of any h; v and v' may be exchanged, as much goes one way as the other: detailed balance")
+@rbm("=", r"\sum_h \frac{p(v, h)\, p(v^{\prime}, h)}{p(h)}", by="by way of any h; v and v' may be exchanged: detailed balance")
 def balance(p_vh, p_to, p_h): return sum(p_vh[:, None] * p_to / p_h, 2)
 
 @rbm(r"\sum_v p(v)\, P(v^{\prime} \mid v)", let=r"\text{the law after one round}")
@@ -388,6 +402,18 @@ def layers_slope(W, p_data, v, h, E_0): return D(lambda W: E(p_data, log(sum(exp
 
 @rbm("=", r"\mathbb{E}_{p_{\mathrm{data}}(v)\, p(h \mid v)}\left[v_i h_j\right] - \mathbb{E}_{p(v, h)}\left[v_i h_j\right]", by="awake less asleep, for every pixel and every hidden bit")
 def awake_and_asleep(p_data, p_h_v, v, h, p_vh): return E(p_data[:, None] * p_h_v, T(v)[:, None, :, None] * T(h)[:, None], (2, 3)) - E(p_vh, T(v)[:, None, :, None] * T(h)[:, None], (2, 3))
+
+@rbm(r"\nabla_b \mathbb{E}_{p_{\mathrm{data}}(v)}\left[\log \frac{\sum_h e^{\sum_{i,j} v_i W_{i,j} h_j + \sum_i b_i v_i + \sum_j c_j h_j}}{\sum_{v,h} e^{\sum_{i,j} v_i W_{i,j} h_j + \sum_i b_i v_i + \sum_j c_j h_j}}\right]", let=r"\text{the pull on } b", rests_on=down_and_up)
+def layers_slope_b(b, p_data, v, W, h, c): return D(lambda b: E(p_data, log(sum(exp(einsum("vi,ij,hj->vh", v, W, h) + einsum("i,vi->v", b, v)[:, None] + einsum("j,hj->h", c, h)), 1) / sum(exp(einsum("vi,ij,hj->vh", v, W, h) + einsum("i,vi->v", b, v)[:, None] + einsum("j,hj->h", c, h))))), b)
+
+@rbm("=", r"\mathbb{E}_{p_{\mathrm{data}}(v)}\left[v\right] - \mathbb{E}_{p(v)}\left[v\right]", by="of what is seen alone: no hidden bit is asked")
+def seen_and_dreamt(p_data, v, p_v): return E(p_data, v.T) - E(p_v, v.T)
+
+@rbm(r"\nabla_c \mathbb{E}_{p_{\mathrm{data}}(v)}\left[\log \frac{\sum_h e^{\sum_{i,j} v_i W_{i,j} h_j + \sum_i b_i v_i + \sum_j c_j h_j}}{\sum_{v,h} e^{\sum_{i,j} v_i W_{i,j} h_j + \sum_i b_i v_i + \sum_j c_j h_j}}\right]", let=r"\text{the pull on } c", rests_on=down_and_up)
+def layers_slope_c(c, p_data, v, W, h, b): return D(lambda c: E(p_data, log(sum(exp(einsum("vi,ij,hj->vh", v, W, h) + einsum("i,vi->v", b, v)[:, None] + einsum("j,hj->h", c, h)), 1) / sum(exp(einsum("vi,ij,hj->vh", v, W, h) + einsum("i,vi->v", b, v)[:, None] + einsum("j,hj->h", c, h))))), c)
+
+@rbm("=", r"\mathbb{E}_{p_{\mathrm{data}}(v)\, p(h \mid v)}\left[h\right] - \mathbb{E}_{p(h)}\left[h\right]", by="of what is hidden alone")
+def hidden_and_dreamt(p_data, p_h_v, h, p_h): return E(p_data[:, None] * p_h_v, T(h)[:, None], (1, 2)) - E(p_h, h.T)
 
 # ---- A walk that is cut short ----------------------------------------------------------------------------------------
 def walked(q, step, k):
@@ -434,6 +460,12 @@ r"""
 It is wrong by the difference of $q_k$ and $p$. How large is that? Every round shrinks it, in $2^I - 1$ directions, each by
 a factor of its own: the *eigenvalues* $\lambda$ of the round. The slowest, $\lambda_2$, decides.
 """
+
+@short(r"p(v)\, P(v^{\prime} \mid v)")
+def onwards(p_v, step): return p_v[:, None] * step
+
+@short("=", r"p(v^{\prime})\, P(v \mid v^{\prime})", by="as much goes one way as the other, so a round is symmetric but for weights: its eigenvalues are real", rests_on=balance)
+def back_again(p_next, step_back): return p_next * step_back
 
 @short(r"\sum_v \frac{(q_k(v) - p(v))^2}{p(v)}", let=r"\chi^2(q_k, p)")
 def left_over(q_k, p_v): return sum((q_k - p_v)**2 / p_v)
@@ -521,9 +553,9 @@ def estimate(w_bar, l_n, N): return log(w_bar), sqrt(sum((exp(l_n) / w_bar - 1)*
 def error_called(l_n): return ais.log_mean_and_error(l_n)
 
 # ---- Noise that keeps the law ----------------------------------------------------------------------------------------
-def drifted(x, h, mu, s2):
-    """A step of h downhill."""
-    return x + h * (mu - x) / s2
+def nodes(mean, variance):
+    """Three points, on a last axis, that have the moments of a normal law."""
+    return mean[..., None] + sqrt(variance) * gaussian(3)[0]
 
 
 on_the_line = World("a normal law on the line, and a step towards it",
@@ -536,10 +568,10 @@ on_the_line = World("a normal law on the line, and a step towards it",
     v     = tex(r"v",              positive()),
     alpha = let(r"\alpha",         lambda h: 2 * h),
     s     = let(r"s(x)",           lambda x, mu, s2: (mu - x) / s2),
-    z     = let(r"z",              lambda: gaussian(3)[0]),                                            # three points that stand for
-    w     = let(r"w",              lambda: gaussian(3)[1]),                                            # all normal noise, and their chances
-    q     = let(r"q(y)",           lambda w: w[:, None] * w),                                          # [x, xi]
-    y     = let(r"y",              lambda m, v, z, h, mu, s2: drifted(m + sqrt(v) * z[:, None], h, mu, s2) + sqrt(2 * h) * z)) # after a step
+    w     = let(r"w",              lambda: gaussian(3)[1]),                                # the chances of three points
+    x_w   = let(r"x_w",            lambda m, v: nodes(m, v)),                              # that stand for a normal law,
+    y     = let(r"y",              lambda x_w, h, mu, s2: nodes(x_w + h * (mu - x_w) / s2, 2 * h)),     # and after a step from each
+    q     = let(r"q(y)",           lambda w: w[:, None] * w))
 
 langevins = Derivation("Langevin dynamics", on_the_line, where=lambda h, s2: h < s2)
 
@@ -615,17 +647,17 @@ wells = World("points, and a law with tails that fall off fast",
     q_y_x  = let(r"\log q(y \mid x)",  lambda x, y, h, c: log_step(x, y, h, c)),
     q_x_y  = let(r"\log q(x \mid y)",  lambda x, y, h, c: log_step(y, x, h, c)),
     z      = let(r"z",             lambda x, h, c, xi: x + h * (c - x**3) + sqrt(2 * h) * xi),         # what is proposed,
-    A      = let(r"A",             lambda x, z, h, c: accepted_by(x, z, h, c)))                        # and how gladly it is taken
+    A      = let(r"A",             lambda x, z, h, c: exp(log_p(z, c) + log_step(z, x, h, c) - log_p(x, c) - log_step(x, z, h, c))))     # and how gladly
+
+
+def log_p(x, c):
+    """log p of every point, but for log Z."""
+    return sum(c * x - x**4 / 4, 1)
 
 
 def log_step(x, y, h, c):
     """log density of y, one step from x."""
     return sum(-(y - x - h * (c - x**3))**2 / (4 * h) - log(4 * pi * h) / 2, 1)
-
-
-def accepted_by(x, y, h, c):
-    """exp of log A, of a step from x to y."""
-    return exp(sum(c * (y - x) - (y**4 - x**4) / 4, 1) + log_step(y, x, h, c) - log_step(x, y, h, c))
 
 
 mala = Derivation("Metropolis and Hastings", wells)
@@ -647,6 +679,9 @@ def accepted_flow(p_x, q_y_x, p_y, q_x_y): return p_x + q_y_x + minimum(0, p_y +
 
 @mala("=", r"\min(\log p(x) + \log q(y \mid x), \log p(y) + \log q(x \mid y))", by="the lesser of the two flows, both ways: x and y may be exchanged, so p is kept, exactly")
 def accepted_balance(p_x, q_y_x, p_y, q_x_y): return minimum(p_x + q_y_x, p_y + q_x_y)
+
+@mala("=", r"\log p(y) + \log q(x \mid y) + \min(0, \log p(x) + \log q(y \mid x) - \log p(y) - \log q(x \mid y))", by="what flows from y to x", to=accepted_flow)
+def accepted_back(p_y, q_x_y, p_x, q_y_x): return p_y + q_x_y + minimum(0, p_x + q_y_x - p_y - q_x_y)
 
 @mala(r"\mathbf{1}_{u < A}\, z + \mathbf{1}_{u \geq A}\, x", let=r"\text{where } x \text{ goes to}")
 def accepted(u, A, z, x): return (u < A)[:, None] * z + (u >= A)[:, None] * x

@@ -3,7 +3,7 @@
 Bend a simple law into the one we want. Where the map stretches, the density thins out: by how much?
 """
 from derivations import Derivation, World, index, invertible, let, positive, real, simplex, size, tex
-from derivations.engine.words import D, E, KL, T, abs, arange, cos, det, diagonal, eigh, exp, eye, flip, inv, log, logdet, mean, ones, pi, prod, sin, solve, sqrt, stack, sum, tanh, where, zeros
+from derivations.engine.words import D, E, KL, T, abs, arange, cos, det, diagonal, eigh, exp, eye, flip, inv, log, logdet, mean, ones, pi, prod, sign, sin, solve, sqrt, stack, sum, tanh, where, zeros
 from scratch.autodiff import log_sigmoid
 from scratch.autoencoders import vae
 from scratch.flows import change
@@ -14,6 +14,7 @@ monotone = World("a monotone map of the line",
     b     = tex(r"b",           real()),
     k     = tex(r"k",           positive()),
     y     = tex(r"y",           real()),
+    s     = let(r"s",           lambda a: sign(a)),                                                 # does the map rise, or fall?
     z     = let(r"f(y)",        lambda a, y, k, b: a * (y + k * tanh(y)) + b, covers="flow-transform"),
     df    = let(r"Df(y)",       lambda a, y, k: a * (1 + k * (1 - tanh(y)**2))),
     p_z   = let(r"p_Z(f(y))",   lambda z: exp(-z) / (1 + exp(-z))**2))                              # the logistic law
@@ -26,10 +27,8 @@ $Y = g(Z)$; the way back is $f$. If $g$ stretches a piece of the line to twice i
 on it: the density is halved, by $Df$, the slope of $f$.
 """
 
-@slope(r"\text{the slope in } y \text{ of } P(g(Z) \leq y)", let=r"p_Y(y)")
-def density(a, b, k, y):
-    below = lambda y: 1 / (1 + exp(-a * (y + k * tanh(y)) - b))                                      # P(Z <= f(y))
-    return D(lambda y: where(a > 0, below(y), 1 - below(y)), y)
+@slope(r"\nabla_y \frac{1}{1 + e^{-s (a (y + k \tanh(y)) + b)}}", let=r"p_Y(y) = \nabla_y P(g(Z) \leq y)")
+def density(y, s, a, k, b): return D(lambda y: 1 / (1 + exp(-s * (a * (y + k * tanh(y)) + b))), y)
 
 @slope("=", r"p_Z(f(y))\, \lvert Df(y) \rvert", by="the chain rule; a falling map turns the inequality round", covers="flow-change-of-variables")
 def changed(p_z, df): return p_z * abs(df)
@@ -163,6 +162,9 @@ needed for the answer.
 @fitted(r"\sum_n \left(\log \mathcal{N}(f(y_n); 0, I_M) + \log \lvert \det W \rvert\right)", let=r"\log p(\mathcal{D} \mid W, m)", covers="flow-loglik")
 def likelihood(f, M, W): return sum(log(N(f, 0, eye(M))) + logdet(W))
 
+@fitted("=", r"\sum_n \log \mathcal{N}(y_n; m, W^{-1} (W^{-1})^{\top})", by="so this flow is a normal law, whose mean and covariance are fitted")
+def likelihood_normal(y, m, W): return sum(log(N(y, m, inv(W) @ inv(W).T)))
+
 @fitted("=", r"\sum_n \operatorname{logprob}(y_n, f, \log p_Z)", by="what is trained")
 def likelihood_called(y, W, m): return sum(change.log_prob(y, lambda y: change.linear(y, W, -W @ m), lambda z: log(N(z, 0, eye(z.shape[-1])))))
 
@@ -181,6 +183,7 @@ cheap = World("matrices with a cheap determinant",
     b     = tex(r"b",              real("M")),
     v     = tex(r"v",              positive("M")),
     v_2   = tex(r"v_2",            positive("M")),
+    low   = let(r"A_{j < i}",      lambda A, M: A * (arange(M)[:, None] > arange(M))),
     L     = let(r"L",              lambda A, d, M: A * (arange(M)[:, None] > arange(M)) + d * eye(M)),
     R     = let(r"R",              lambda v, M: eye(M) - 2 * v[:, None] * v / sum(v**2)),
     Q     = let(r"Q",              lambda R, v_2, M: R @ (eye(M) - 2 * v_2[:, None] * v_2 / sum(v_2**2))))
@@ -199,8 +202,8 @@ def triangle(L): return det(L)
 @determinants("=", r"\prod_i L_{i,i}", by="expand along the first row, again and again", covers="flow-triangular-det")
 def triangle_product(L): return prod(diagonal(L))
 
-@determinants(r"\left(\sum_{j < i} A_{i,j} x_j + d_i x_i + b_i,\ \sum_i \log d_i\right) \text{, row by row}")
-def triangle_map(A, d, x, b, M): rows = [sum(A[i, :i] * x[:i]) + d[i] * x[i] + b[i] for i in range(M)]; return stack(rows), sum(log(d))
+@determinants(r"\left(\sum_j A_{j < i}\, x_j + d_i x_i + b_i,\ \sum_i \log d_i\right)", let=r"\text{row by row}")
+def triangle_map(low, x, d, b): return sum(low * x, 1) + d * x + b, sum(log(d))
 
 @determinants("=", r"\left(L x + b,\ \log \lvert \det L \rvert\right)", by="d is the diagonal of L")
 def triangle_matrix(L, x, b): return L @ x + b, logdet(L)
@@ -211,13 +214,16 @@ def triangular_called(x, L, b): return change.triangular(x, L, b)
 # ---- What a determinant costs ----------------------------------------------------------------------------------------
 full = World("a matrix without any zeros",
     M     = size(1, 5),
-    A     = tex(r"A",              invertible("M")))
+    A     = tex(r"A",              invertible("M")),
+    p     = let(r"p_k",            lambda A: swept(A)[0]),                                           # the pivots of a sweep,
+    A_M   = let(r"A_M",            lambda A: swept(A)[1]),                                           # what stands there after M of them,
+    n     = let(r"n",              lambda A: swept(A)[2]))                                           # and what was multiplied or divided
 
 work = Derivation("work", full)
 
 
 def swept(A):
-    """Gauss and Jordan: det A, the inverse, and how many numbers were multiplied or divided on the way."""
+    """Gauss and Jordan: the pivots, the inverse, and how many numbers were multiplied or divided on the way."""
     rows, pivots, count = list(A), [], 0
     for k in range(len(rows)):
         here    = arange(len(rows)) == k
@@ -228,7 +234,7 @@ def swept(A):
             if i != k:
                 rows[i] = where(here, 0, rows[i]) - rows[i][k] * rows[k]
                 count  += len(rows)
-    return prod(stack(pivots)), stack(rows), count
+    return stack(pivots), stack(rows), count
 
 
 r"""
@@ -239,8 +245,8 @@ that stands in it on the diagonal, and subtract multiples of it from all others.
 @work(r"\left(\det A,\ A^{-1},\ M^3\right)")
 def searched(A, M): return det(A), inv(A), M**3
 
-@work("=", r"\operatorname{swept}(A)", by="every number once for each of M pivots; at twice the size eight times the work", covers="flow-linear-cost")
-def swept_up(A): return swept(A)
+@work("=", r"\left(\prod_k p_k,\ A_M,\ n\right)", by="the pivots, what the sweep leaves, and the count: every number once for each of M pivots; at twice the size eight times the work", covers="flow-linear-cost")
+def swept_up(p, A_M, n): return prod(p), A_M, n
 
 # ---- Two triangles, one matrix ---------------------------------------------------------------------------------------
 factors = World("a matrix as a product of two triangles",
@@ -286,10 +292,16 @@ def first_undone(L, y, b): return T(inv(L) @ T(y - b)), -logdet(L)
 @halves("=", r"\operatorname{triangularinverse}(y_n, L, b)", by="the first row says the first coordinate, and each row one more")
 def triangular_back_called(y, L, b): return change.triangular_inverse(y, L, b)
 
+@halves(r"x_n")
+def start(x): return x
+
+@halves("=", r"U^{-1} L^{-1} (y_n - b)", by="the triangle that came last goes first")
+def start_again(U, L, y, b): return T(inv(U) @ inv(L) @ T(y - b))
+
 @halves(r"\left(x_n,\ -\sum_i \log \lvert d_i \rvert\right)")
 def both_undone(x, d): return x, -sum(log(abs(d)))
 
-@halves("=", r"\operatorname{luinverse}(y_n, L, U, b)", by="the triangle that came last goes first")
+@halves("=", r"\operatorname{luinverse}(y_n, L, U, b)", by="one triangle after the other, row by row; what the diagonal of U adds is taken away")
 def lu_back_called(y, L, U, b): return change.lu_inverse(y, L, U, b)
 
 # ---- Mirrors cost nothing --------------------------------------------------------------------------------------------
@@ -438,6 +450,14 @@ def before(A):
     return where(arange(len(A))[:, None] < arange(len(A)), A, 0)
 
 
+def number_by_number(z, W, V, c):
+    """x of the noise z, number by number: the first says the second, and so on. The last is still 0."""
+    x = zeros(z.shape)
+    for d in range(z.shape[1] - 1):
+        x = where(arange(z.shape[1]) == d, z * exp(tanh(x @ V + c)) + sin(x @ W + c), x)
+    return x
+
+
 ordered = World("normal laws, each given the numbers before",
     N     = size(1, 3),
     M     = size(1, 4),
@@ -452,6 +472,7 @@ ordered = World("normal laws, each given the numbers before",
     alpha = let(r"\alpha",         lambda x, V, c: tanh(x @ V + c)),
     sigma = let(r"\sigma",         lambda alpha: exp(alpha)),
     z     = let(r"z_n",            lambda x, mu, alpha: (x - mu) * exp(-alpha)),
+    again = let(r"\hat x_n",       lambda z, W, V, c: number_by_number(z, W, V, c)),                          # from the noise, all but the last number
     g     = let(r"g(x_n)",         lambda mu, sigma, x: mu + sigma * x, covers="flow-iaf"))
 
 masked = Derivation("autoregressive", ordered)
@@ -494,11 +515,8 @@ That is *IAF*.
 @masked(r"x_n")
 def drawn_at_once(x): return x
 
-@masked("=", r"z_{n,d} e^{\alpha_d} + \mu_d \text{, for one } d \text{ after the other}", by="the noise of the first says the first, and that says mu and alpha of the second")
-def drawn_in_turn(z, W, V, c):
-    x = zeros(z.shape)
-    for d in range(z.shape[1]): x = where(arange(z.shape[1]) == d, z * exp(tanh(x @ V + c)) + sin(x @ W + c), x)
-    return x
+@masked("=", r"z_n e^{\tanh(\hat x_n V + c)} + \sin(\hat x_n W + c)", by="one number after the other: the noise of the first says the first, and that says mu and alpha of the second; nobody waits for the last")
+def drawn_in_turn(z, again, V, c, W): return z * exp(tanh(again @ V + c)) + sin(again @ W + c)
 
 @masked(r"\left(x_n,\ \sum_d \alpha_d\right)")
 def data_pair(x, alpha): return x, sum(alpha, -1)

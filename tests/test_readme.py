@@ -34,7 +34,7 @@ def between(name):
 
 
 def test_the_table_of_the_models_is_the_one_that_the_command_prints():
-    assert between("models") == listing.table()
+    assert between("models") == listing.table(), "put the output of `scratch list --markdown` into the README"
 
 
 def test_the_table_of_the_scoreboard_has_its_rows():

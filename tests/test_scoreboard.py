@@ -80,7 +80,6 @@ def test_what_is_there_is_kept_and_where_it_fails_nothing_is_left(tmp_path, monk
     assert main(["scoreboard", "--out", str(tmp_path / "other")]) == 130 and not (tmp_path / "other").exists()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, row in ROWS.items() if row.most < math.inf])
 def test_what_is_asked_of_the_models_holds(name):
     score, = play(0, {name: ROWS[name]})

@@ -33,7 +33,7 @@ def rows_mask(kernel, first):
 
 # ---- what is never seen ----------------------------------------------------------------------------------------------
 def masked_sight(x, kernel, layers):
-    """Where what stands in x [B, h, w, 1] is seen by the masked stack: more than 0."""
+    """Where what stands in x [B, h, w, 1] is seen by the masked stack: more than 0.   [autoregressive.unseen_called]"""
     seen = reach(x, kernel_mask(kernel, 1, 1, 1, True))
     for _ in range(layers):
         seen = reach(seen, kernel_mask(kernel, 1, 1, 1, False))
@@ -41,7 +41,7 @@ def masked_sight(x, kernel, layers):
 
 
 def gated_sight(x, kernel, layers):
-    """The same of the two stacks."""
+    """The same of the two stacks.                                                [autoregressive.unseen_rows_called]"""
     row  = 1, kernel[1]
     v    = reach(x, rows_mask(kernel, True))
     seen = reach(x, kernel_mask(row, 1, 1, 1, True)) + v
@@ -52,7 +52,7 @@ def gated_sight(x, kernel, layers):
 
 
 def reach(x, mask):
-    """Where a kernel of this mask sees something of x: 1, elsewhere 0."""
+    """Where a kernel of this mask sees something of x: 1, elsewhere 0.                [autoregressive.unseen_called]"""
     padding = tuple((k // 2, k // 2) for k in mask.shape[:2])
     return (convolve(x, mask.astype(x.dtype), ((1, 1), (1, 1), padding)) > 0).astype(x.dtype)
 

@@ -43,6 +43,7 @@ ROWS = {
     "MADE":                    Row("made", "product of conditionals", 3000, dict(lr=0.01, ema=0.99), 2e-4),
     "PixelCNN":                Row("pixelcnn", "product of conditionals", 1000, dict()),
     "PixelCNN, gated":         Row("pixelcnn-gated", "product of conditionals", 1000, dict()),
+    "PixelCNN++":              Row("pixelcnn++", "product of conditionals", 1000, dict()),
     "Bernoulli mixture, K=16": Row("bmm", "sum over 16 components", 500, dict(components=16), 1e-6),
     "VAE, 2-D latent":         Row("vae", "quadrature over z", 8000,
                                    dict(latent=2, hidden=(64, 64), decoder="bernoulli", activation="tanh", ema=0.999),
@@ -141,6 +142,7 @@ def table(scores):
 
 def picture(scores):
     """The scores on a logarithmic axis, and beside each what its law makes of the 14 images and of the others; SVG."""
+    from matplotlib.colors import to_rgba
     scores = sorted(scores, key=lambda score: -score.kl)
     least  = min(1e-7, *(s.kl / 2 for s in scores if s.kl > 0))
 
@@ -155,9 +157,15 @@ def picture(scores):
             right.bar(numpy.arange(14), q[seen()] * 14 * 0.4, 0.8, bottom=y - 0.4, color=ORANGE)
             right.bar(15.5, q[~seen()].sum() * 0.8, 1.6, bottom=y - 0.4, color=GREY)
             right.plot((-0.5, 13.5), (y, y), color=BLUE, linewidth=1)
-        left.set(xscale="log", xlim=(least, 50), xlabel="KL from the truth, nats",
+        for i, x in enumerate(images()[seen()].reshape(-1, 3, 3)):
+            glyph = numpy.full((3, 3, 4), to_rgba(BLUE))
+            glyph[..., 3] = 0.15 + 0.85 * x
+            right.imshow(glyph, extent=(i - 0.4, i + 0.4, -1.4, -0.7), aspect="auto")
+        left.set(xscale="log", xlim=(least, 50), ylim=(-1.5, len(scores) - 0.4), xlabel="KL from the truth, nats",
                  yticks=range(len(scores)), yticklabels=[s.name for s in scores])
-        right.set(xticks=(6.5, 15.5), xticklabels=("q of the 14 images; blue: 1/14", "of others"))
+        left.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        right.set(xlim=(-0.6, 16.5), xticks=(6.5, 15.5),
+                  xticklabels=("q of each image; the line is 1/14", "of all others"))
         right.spines[:].set_visible(False)
         for axes in left, right:
             axes.tick_params(axis="y" if axes is left else "both", length=0)
