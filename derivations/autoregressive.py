@@ -324,7 +324,7 @@ def law(p, x): return prod(p**x * (1 - p)**(1 - x), 1)
 
 @draws("=", r"\text{how often the dice give } \operatorname{ancestral}(u, 0, o, p)", by="ancestral sampling: each value is drawn given those drawn before it", covers="alg-ar-ancestral")
 def ancestral_called(u, order, rho, x):
-    drawn = chain.ancestral(lambda i: u[:, i], 0 * u.astype(int), order, lambda x: chances(x, order, rho), lambda u, p, d: u < p[:, d])
+    drawn = chain.ancestral(lambda i: u[:, i], 0 * u.astype(int), order, lambda x, d: chances(x, order, rho), lambda u, p, d: u < p[:, d])
     return sum(prod(1.0 * (drawn[:, None] == x), 2), 0) / len(u)
 
 @draws(r"1")
@@ -345,7 +345,7 @@ def price(D): return D, 1
 @draws("=", r"\text{calls of the network: to draw all images at once, and to read them}", by="drawing is as deep as the chain is long, however many images are drawn", covers="ar-sequential-cost")
 def price_called(u, order, rho):
     calls = []
-    def network(x): calls.append(1); return chances(x, order, rho) / 2 + 1 / 4                     # no logit is infinite
+    def network(x, d=None): calls.append(1); return chances(x, order, rho) / 2 + 1 / 4                     # no logit is infinite
     x     = chain.ancestral(lambda i: u[:, i], 0 * u.astype(int), order, network, lambda u, p, d: u < p[:, d])
     drawn = len(calls)
     made.log_prob(x, log(1 / (1 / network(x) - 1))[None])

@@ -41,6 +41,7 @@ class Model:
     higher    = True                    # is it a log-likelihood, in nats, or an error, of which less is better?
     last      = False                   # is the last state used, whatever the validation says?
     most      = sys.maxsize             # examples of a part that it is judged on, the first
+    width     = 1                       # numbers that it makes of each number of an example, when it is judged
 
     def view(self, data, stream):
         """The data as this model learns it."""
@@ -65,6 +66,10 @@ class Model:
     def finished(self, before, after):
         """Do the metrics of two steps in a row say that there is nothing more to learn?"""
         return False
+
+    def prepared(self, params, stats):
+        """stats, with what `evaluate` and `log_prob` would find out at each call."""
+        return stats
 
     def pictures(self, params, stats, batch, stream):
         """{name: images in [0, 1]} of what else there is to see."""
@@ -166,7 +171,8 @@ class OfBits(Exact):
         return (data.with_levels(self.levels) if self.levels else data).as_bits(self.binarise, stream)
 
     def rates(self, x):
-        """Of the training data, float32."""
+        """Of the training data, float32. Raises ValueError where they are no bits."""
+        x = check_examples(x, x.shape[1], 2)
         return ((xp.sum(x, axis=0, dtype="float32") + 0.5) / (len(x) + 1)).astype("float32")
 
     def log_prob(self, params, stats, x):

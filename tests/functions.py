@@ -311,7 +311,7 @@ TABLE = [
     Row("autoregressive.chain.logistic_log_prob",  [bits(B, 4), inside(B), real(3), real(3, 3)]),
     Row("autoregressive.chain.logistic_logits",    [bits(B, 4), real(3), real(3, 3)]),
     Row("autoregressive.chain.ancestral",          [real(B, 3), real(3, 3)],
-        lambda x, W: chain.ancestral(str, x, (2, 0, 1), lambda x: x @ W, lambda name, y, d: xp.tanh(y[..., d])),
+        lambda x, W: chain.ancestral(str, x, (2, 0, 1), lambda x, d: x @ W, lambda name, y, d: xp.tanh(y[..., d])),
         smooth=False),
     Row("autoregressive.made.log_prob",  [bits(B, 4), real(B, 2, 4)],
         lambda x, logits: made.log_prob(x, xp.swapaxes(logits, 0, 1)), "example"),

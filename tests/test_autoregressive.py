@@ -11,7 +11,7 @@ from scipy.stats import chi2
 from backends import to_host
 from backends.random import Stream
 from scratch import trees
-from scratch.autodiff import jacobian, value_and_grad
+from scratch.autodiff import jacobian, sigmoid, value_and_grad
 from scratch.autoregressive import FVBN, MADE, PixelCNN, chain, models, pixels
 from scratch.nets import masked_mlp
 from scratch.nets.masked import degrees, mask
@@ -53,7 +53,8 @@ hidden = st.lists(st.integers(1, 9), max_size=3).map(tuple)
 
 @given(order=orders, hidden=hidden, heads=st.integers(1, 2))
 def test_an_output_depends_on_all_that_stands_before_it_in_the_order_and_on_nothing_else(order, hidden, heads):
-    init, apply = masked_mlp(order, hidden, "tanh", heads)
+    init, on = masked_mlp(order, hidden, "tanh", heads)
+    apply    = lambda params, x: on(params)(x)
     params, D   = moved(init(SEED)), len(order)
     place       = np.argsort(order)
     for i in range(heads):
@@ -74,7 +75,8 @@ def test_the_masks_are_the_papers(order, hidden):
 
 
 def test_a_masked_network_says_nothing_at_the_start_and_takes_any_axes_in_front():
-    init, apply = masked_mlp((2, 0, 1), (4,), heads=2)
+    init, on = masked_mlp((2, 0, 1), (4,), heads=2)
+    apply    = lambda params, x: on(params)(x)
     x = SEED("x").normal((2, 5, 3))
     assert all(y.shape == x.shape and not np.any(y) and y.dtype == "float32" for y in apply(init(SEED), x))
 
@@ -99,7 +101,23 @@ def test_two_bits_are_learned_to_the_entropy_of_what_was_seen(counts):
     p = np.array(counts) / sum(counts)
     assert math.isclose(loss, -np.sum(p * np.log(p)), rel_tol=1e-12)
     assert all(np.max(abs(a)) < 1e-7 for a in trees.leaves(g))
-    assert math.isclose(model.table(params, stats)[0], np.mean(x[:, 0] == 0), rel_tol=1e-9)
+    assert math.isclose(sigmoid(model.logits(params, stats)(x)[0, 0]), np.mean(x[:, 0]), rel_tol=1e-9)
+
+
+def test_a_belief_network_is_a_table_and_regressions_and_no_image_is_impossible():
+    """Not even one that a first bit begins which none of 60,000 images began with, in float32."""
+    model = FVBN()
+    params, stats = tiny(model, 4)
+    start  = np.log(stats["rates"] / (1 - stats["rates"]))
+    alphas = sigmoid(params["alpha_1"] - start[0]), params["alpha_0"] + start[1:], params["alpha"]
+    want   = chain.logistic_log_prob(every(4), *alphas)
+    assert np.max(abs(model.log_prob(params, stats, every(4)) - want)) <= 1e-13
+    stats  = {"rates": np.array([0.5 / 60001, 0.5], "float32")}
+    params = {"alpha_1": np.float32(8), "alpha_0": np.zeros(1, "float32"), "alpha": np.zeros((1, 1), "float32")}
+    loss   = lambda params: model.loss(params, stats, {"x": np.array([[1, 0]])}, SEED)[0]
+    value, g = value_and_grad(loss)({name: np.asarray(a) for name, a in params.items()})
+    assert math.isclose(value, 8 + math.log(120001) + math.log(2), rel_tol=1e-5)
+    assert math.isclose(g["alpha_1"], 1, rel_tol=1e-4)
 
 
 def test_a_third_bit_that_two_others_decide_together_is_beyond_a_regression():
@@ -150,9 +168,8 @@ def laws(model, params, stats, x):
     if isinstance(model, PixelCNN):
         return model.law(params, stats, x)[..., 1]
     if isinstance(model, MADE):
-        return model.logits(params, stats, x, stats["orders"][0])
-    alpha_1, *alphas = model.table(params, stats)
-    return np.concatenate([np.full((len(x), 1), alpha_1), chain.logistic_logits(x, *alphas)], axis=1)
+        return model.logits(params, stats, stats["orders"][0])(x)
+    return model.logits(params, stats)(x)
 
 
 # ---- masks on kernels ------------------------------------------------------------------------------------------------
@@ -260,12 +277,13 @@ def test_drawing_asks_the_network_once_for_each_value_whatever_the_batch(name, m
     D     = math.prod(getattr(model, "shape", (9,)))
     params, stats = tiny(model, D)
     calls = []
-    for f in ("law", "logits"):
-        if hasattr(model, f):
-            right = getattr(type(model), f)
-            monkeypatch.setattr(type(model), f, lambda *args, right=right: calls.append(1) or right(*args))
-    if isinstance(model, FVBN):
-        monkeypatch.setattr(chain, "logistic_logits", lambda *a, f=chain.logistic_logits: calls.append(1) or f(*a))
+    def counted(f):
+        return lambda *args: calls.append(1) or f(*args)
+    if hasattr(model, "law_at"):
+        monkeypatch.setattr(type(model), "law_at", counted(type(model).law_at))
+    else:
+        logits = type(model).logits
+        monkeypatch.setattr(type(model), "logits", lambda *args: counted(logits(*args)))
     for n in (1, 50):
         calls.clear()
         x = model.sample(params, stats, SEED("x"), n)
@@ -273,19 +291,38 @@ def test_drawing_asks_the_network_once_for_each_value_whatever_the_batch(name, m
         assert len(calls) == {"logistics": 4, "made, orders": 3 * D}.get(name, D)
 
 
+@pytest.mark.parametrize("net", models.NETS)
+@pytest.mark.parametrize("output", models.OUTPUTS)
+@pytest.mark.parametrize("shape, kernel, layers", [((4, 7), 3, 1), ((5, 3, 2), 3, 0), ((3, 6), 5, 1), ((3, 3), 1, 2)])
+def test_the_law_of_one_pixel_needs_no_more_than_the_part_of_the_image_that_it_sees(net, output, shape, kernel, layers):
+    model = PixelCNN(net=net, output=output, channels=4, layers=layers, kernel=kernel, mixture=2, shape=shape, levels=3)
+    D, (h, w, *_) = math.prod(shape), shape
+    params, stats = tiny(model, D)
+    x     = SEED("x").integers(0, 3, (5, D))
+    whole = model.law(params, stats, x)
+    for r, c in np.ndindex(h, w):
+        here = model.law_at(params, stats, x, r, c)
+        if output == "categorical":
+            C = D // (h * w)
+            assert np.max(abs(here - whole[:, (r * w + c) * C:(r * w + c + 1) * C])) <= 1e-13
+        else:
+            assert all(np.max(abs(a - b[:, r * w + c, None]), initial=0) <= 1e-13 for a, b in zip(here, whole))
+
+
 @pytest.mark.parametrize("name", [name for name in DRAWN if name not in ("logistics", "made, orders")])
 def test_the_probabilities_that_were_drawn_by_are_those_of_the_sample(name, monkeypatch):
     """Of each value when it was drawn, later ones not yet there; multiplied they are P(x)."""
     model = DRAWN[name]
     params, stats = tiny(model, math.prod(getattr(model, "shape", (9,))))
-    told  = []
+    told, C = [], (*getattr(model, "shape", ()), 1, 1, 1)[2]
     right = chain.ancestral
 
     def watched(stream, x, groups, conditional, draw):
         def drawn(stream, said, group):
             k = draw(stream, said, group)
             if said.ndim == 3:
-                told.append(np.take_along_axis(said[:, group], k[..., None], -1)[:, 0, 0])
+                here = slice(group.start % C, group.start % C + 1)
+                told.append(np.take_along_axis(said[:, here], k[..., None], -1)[:, 0, 0])
             else:
                 told.append(chain.logit_log_prob(k, said[:, group]))
             return k
@@ -301,7 +338,7 @@ def test_what_is_given_stays_and_columns_are_drawn_in_their_order():
         seen.append((group, said.copy()))
         return said[:, group] + 1 + len(seen)
     x = np.zeros((2, 3), "int64")
-    y = chain.ancestral(SEED, x, (2, 0), lambda x: x, draw)
+    y = chain.ancestral(SEED, x, (2, 0), lambda x, group: x, draw)
     assert [group for group, _ in seen] == [2, 0] and np.array_equal(seen[1][1], [[0, 0, 2]] * 2)
     assert not np.any(x) and np.array_equal(y, [[3, 0, 2]] * 2)
 

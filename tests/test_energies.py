@@ -95,7 +95,33 @@ def test_many_states_are_summed_in_parts():
     assert np.array_equal(boltzmann.states(13), h)
 
 
+def test_the_estimate_of_log_z_has_no_gradient_and_is_made_once_where_it_is_prepared(monkeypatch):
+    model = RBM(hidden=3, listed=0, temperatures=5, chains=4)
+    x     = bits(4).astype("uint8")
+    params, stats_ = model.init(SEED("init"), {"x": x})
+    with pytest.raises(TypeError, match="^The estimate of log Z has no gradient; expected plain arrays: learn by cd"):
+        grad(lambda params: np.mean(model.density(params, stats_, x)))(params)
+    calls = []
+    right = RBM.sweep
+    monkeypatch.setattr(RBM, "sweep", lambda *args, **law: calls.append(1) or right(*args, **law))
+    ready = model.prepared(params, stats_)
+    once  = len(calls)
+    for rows in (x, x[:3]):
+        assert np.array_equal(model.log_prob(params, ready, rows), model.log_prob(params, stats_, rows))
+        assert model.evaluate(params, ready, {"x": rows}, SEED)["error of log Z"].shape == (len(rows),)
+    assert len(calls) == 3 * once > 0
+
+
+def test_states_drawn_in_blocks_are_those_of_their_numbers():
+    assert np.array_equal(boltzmann.bits(np.array([5, 0, 7]), 3), [[1, 0, 1], [0, 0, 0], [1, 1, 1]])
+    W, b, c = law(20, 13, 0.1)
+    E = boltzmann.listed(lambda h: boltzmann.free_energy(h, W.T, c, b), W.T)
+    assert np.allclose(E, boltzmann.free_energy(bits(13), W.T, c, b), rtol=1e-13)
+
+
 def test_what_cannot_be_listed_is_refused():
+    with pytest.raises(ValueError, match="^listed=21; expected an integer from 0 to 20"):
+        RBM(listed=21)
     with pytest.raises(ValueError, match=r"^log Z of 21 units is a sum over 2\^21 states; expected at most 20 units: "):
         boltzmann.log_z(np.zeros((22, 21)), np.zeros(22), np.zeros(21))
     with pytest.raises(ValueError, match="^log Z of 21 units"):

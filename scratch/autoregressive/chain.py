@@ -42,10 +42,10 @@ def logistic_logits(x, alpha_0, alpha):
 
 
 def ancestral(stream, x, groups, conditional, draw):
-    """x [..., D], its columns drawn group after group: x[..., group] = draw(stream, conditional(x), group), where what
-    is not drawn yet is as in the x that was given. One call of `conditional` a group, on all of the batch at once.
+    """x [..., D], its columns drawn group after group: x[..., group] = draw(stream, conditional(x, group), group), of
+    an x in which what is not drawn yet is as it was given. One call of `conditional` a group, on the whole batch.
                                                                                     [autoregressive.ancestral_called]"""
     x = x.copy()
     for i, group in enumerate(groups):
-        x[..., group] = draw(stream(i), conditional(x), group)
+        x[..., group] = draw(stream(i), conditional(x, group), group)
     return x

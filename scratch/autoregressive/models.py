@@ -19,7 +19,7 @@ def draw_bits(stream, logits, n, order):
     """x [n, D] of logits(x) [n, D], column after column in this order, by as many calls."""
     def draw(stream, logits, d):
         return stream.uniform(n, dtype=logits.dtype) < sigmoid(logits[:, d])
-    return chain.ancestral(stream, xp.zeros((n, len(order)), dtype="int64"), order, logits, draw)
+    return chain.ancestral(stream, xp.zeros((n, len(order)), dtype="int64"), order, lambda x, d: logits(x), draw)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,21 +37,23 @@ class FVBN(OfBits, Descent):
         params = {name: xp.zeros(size, dtype="float32") for name, size in sizes.items()}
         return params, {"rates": self.rates(example["x"])}
 
-    def table(self, params, stats):
-        """alpha_1, the probability of a first 0, alpha_0 and alpha."""
-        logits = xp.logit(stats["rates"])
-        return sigmoid(params["alpha_1"] - logits[0]), params["alpha_0"] + logits[1:], params["alpha"]
+    def logits(self, params, stats):
+        """x [B, D] -> the logits of each bit by those before it, [B, D]; of the first by its table."""
+        start = xp.logit(stats["rates"])
+        first = (start[:1] - params["alpha_1"])[None]
+
+        def f(x):
+            rest = chain.logistic_logits(x, params["alpha_0"] + start[1:], params["alpha"])
+            return xp.concatenate([xp.broadcast_to(first, (len(x), 1)), rest], axis=1)
+        return f
 
     def density(self, params, stats, x):
-        """log P(x_n) in nats [N]."""
-        return chain.logistic_log_prob(x, *self.table(params, stats))
+        """log P(x_n) in nats [N], by logits all the way: no probability is rounded to 0 or 1."""
+        return xp.sum(chain.logit_log_prob(x, self.logits(params, stats)(x)), axis=1)
 
     def sample(self, params, stats, stream, n):
         """n examples, bits [n, D]."""
-        alpha_1, *alphas = self.table(params, stats)
-        first = xp.broadcast_to(-xp.logit(alpha_1), (n, 1))
-        return draw_bits(stream, lambda x: xp.concatenate([first, chain.logistic_logits(x, *alphas)], axis=1), n,
-                         range(len(stats["rates"])))
+        return draw_bits(stream, self.logits(params, stats), n, range(len(stats["rates"])))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,21 +77,22 @@ class MADE(OfBits, Descent):
     def _net(self, order):
         return masked_mlp(order, self.hidden, self.activation)
 
-    def logits(self, params, stats, x, order):
-        """Of each bit by those before it in this order, [B, D]."""
-        said, = self._net(order)[1](params, x.astype(stats["rates"].dtype))
-        return said + xp.logit(stats["rates"])
+    def logits(self, params, stats, order):
+        """x [B, D] -> the logits of each bit by those before it in this order, [B, D]."""
+        net, start = self._net(order)[1](params), xp.logit(stats["rates"])
+        return lambda x: net(x.astype(start.dtype))[0] + start
 
     def density(self, params, stats, x):
         """log P(x_n) in nats [N]."""
-        return made.log_prob(x, xp.stack([self.logits(params, stats, x, order) for order in stats["orders"]]))
+        return made.log_prob(x, xp.stack([self.logits(params, stats, order)(x) for order in stats["orders"]]))
 
     def sample(self, params, stats, stream, n):
         """n examples, bits [n, D], each drawn in one of the orders."""
         orders = to_host(stats["orders"]).astype("int64").tolist()
-        drawn  = [draw_bits(stream("x")(k), lambda x: self.logits(params, stats, x, order), n, order)
-                  for k, order in enumerate(orders)]
-        return xp.stack(drawn)[stream("k").integers(0, len(orders), n), xp.arange(n)]
+        k      = to_host(stream("k").integers(0, len(orders), n))
+        drawn  = [draw_bits(stream("x")(i), self.logits(params, stats, order), int((k == i).sum()), order)
+                  for i, order in enumerate(orders)]
+        return xp.concatenate(drawn)[xp.asarray(k.argsort(kind="stable").argsort())]
 
 
 # ---- images ----------------------------------------------------------------------------------------------------------
@@ -99,7 +102,7 @@ class Output(NamedTuple):
     ordered:  bool          # does it see the colours before, of the same pixel?
     law:      Callable      # model, C, numbers [B, pixels, n] -> the parameters of the law
     log_prob: Callable      # model, levels k [B, D], parameters -> log P(k) [B]
-    draw:     Callable      # model, stream, parameters, columns -> levels of these columns
+    draw:     Callable      # model, stream, parameters of one pixel, colours -> levels of these colours
 
 
 def categorical(m, C, said):
@@ -112,8 +115,8 @@ def categorical_log_prob(m, k, log_p):
     return per_example(xp.where(k[..., None] == xp.arange(m.levels), log_p, 0))
 
 
-def draw_categorical(m, stream, log_p, columns):
-    return stream.categorical(log_p[:, columns])
+def draw_categorical(m, stream, log_p, colours):
+    return stream.categorical(log_p[:, colours])
 
 
 def logistics(m, C, said):
@@ -131,10 +134,10 @@ def logistics_log_prob(m, k, law):
     return logistic_mixture_log_prob(k, logits, colour_means(k, mu, coef, m.levels), log_s, m.levels)
 
 
-def draw_logistics(m, stream, law, columns):
+def draw_logistics(m, stream, law, colours):
     """Levels [B, C]: of a component, colour after colour."""
-    C = columns.stop - columns.start
-    logits, mu, log_s, coef = (a[:, columns.start // C] for a in law)
+    logits, mu, log_s, coef = (a[:, 0] for a in law)
+    C = colours.stop
     ours  = stream("component").categorical(logits)[:, None] == xp.arange(m.mixture)          # [B, M]
     noise = xp.exp(log_s) * xp.logit(stream("x").uniform((len(mu), C, 1), mu.dtype))           # [B, C, M]
     k     = xp.zeros((len(mu), C), dtype="int64")
@@ -168,7 +171,8 @@ class PixelCNN(Exact, Descent):
     output:     str   = hyper("categorical", Choice(OUTPUTS), "what is said of a value: a number for each level, or a "
                                                               "mixture of logistic laws")
     channels:   int   = hyper(16,            Count,           "of each layer, so many of each colour")
-    layers:     int   = hyper(3,             Whole,           "after the first one")
+    layers:     int   = hyper(3,             Whole,           "after the first one; together they see as far as "
+                                                              "(layers + 1) (kernel // 2) pixels")
     kernel:     int   = hyper(5,             Count,           "side of the kernels, odd")
     mixture:    int   = hyper(5,             Count,           "logistic laws in the mixture")
     levels:     int   = hyper(None,          Levels,          "of the data, where they do not say it themselves")
@@ -182,14 +186,20 @@ class PixelCNN(Exact, Descent):
 
     def view(self, data, stream):
         data = data.with_levels(self.levels) if self.levels else data
-        if data.levels is None:
-            raise ValueError("The data hold real numbers; expected levels: say how many there are, with levels (2 for "
-                             "bits).")
+        self._need(data.levels)
         return dataclasses.replace(data, shape=self.shape or data.shape)
 
+    width = property(lambda self: self.levels if self.output == "categorical" else 1)
+
+    def _need(self, levels):
+        if levels is None:
+            raise ValueError("The data hold real numbers; expected levels: say how many there are, with levels (2 for "
+                             "bits).")
+
     def init(self, stream, example):
-        x = example["x"]
-        init, _ = self._net(self._sides(x.shape[1]))
+        self._need(self.levels)
+        x = check_examples(example["x"], example["x"].shape[1], self.levels)
+        init, _ = self._net(self._sides(x.shape[1])[2])
         spread  = xp.std(x, dtype="float64").astype("float32")
         return init(stream), {"centre": xp.mean(x, axis=0, dtype="float64").astype("float32"),
                               "scale":  xp.where(spread > 0, spread, 1)}
@@ -204,8 +214,7 @@ class PixelCNN(Exact, Descent):
         return sides
 
     @functools.cache
-    def _net(self, sides):
-        C       = sides[2]
+    def _net(self, C):
         out     = OUTPUTS[self.output]
         colours = C if out.ordered else 1
         if self.channels % colours:
@@ -214,10 +223,20 @@ class PixelCNN(Exact, Descent):
 
     def law(self, params, stats, x):
         """The parameters of the law of each value of x [B, D], given those before it."""
-        h, w, C = sides = self._sides(x.shape[1])
-        seen = (x - stats["centre"]).astype(stats["centre"].dtype) / stats["scale"]
-        said = self._net(sides)[1](params, xp.reshape(seen, (len(x), h, w, C)))
-        return OUTPUTS[self.output].law(self, C, xp.reshape(said, (len(x), h * w, -1)))
+        return self._law(params, stats, x, lambda said: xp.reshape(said, (len(x), -1, said.shape[-1])))
+
+    def law_at(self, params, stats, x, r, c):
+        """The same of the pixel in row r and column c alone, by as much of x as it depends on."""
+        R    = (self.layers + 1) * (self.kernel // 2)
+        left = max(0, c - R)
+        return self._law(params, stats, x, lambda said: said[:, -1:, c - left],
+                         (slice(None), slice(max(0, r - R), r + 1), slice(left, c + R + 1)))
+
+    def _law(self, params, stats, x, of, part=...):
+        h, w, C = self._sides(x.shape[1])
+        x, mean = (xp.reshape(a, (-1, h, w, C))[part] for a in (x, stats["centre"]))
+        said    = self._net(C)[1](params, (x - mean).astype(mean.dtype) / stats["scale"])
+        return OUTPUTS[self.output].law(self, C, of(said))
 
     def density(self, params, stats, x):
         """log P(x_n) in nats [N]."""
@@ -231,7 +250,14 @@ class PixelCNN(Exact, Descent):
         """n examples, levels [n, D], by a call of the network for each value, or each pixel where it says all of its
         colours at once."""
         D, out  = len(stats["centre"]), OUTPUTS[self.output]
-        step    = 1 if out.ordered else self._sides(D)[2]
-        columns = [slice(d, d + step) for d in range(0, D, step)]
-        return chain.ancestral(stream, xp.zeros((n, D), dtype="int64"), columns, lambda x: self.law(params, stats, x),
-                               lambda *args: out.draw(self, *args))
+        _, w, C = self._sides(D)
+        step    = 1 if out.ordered else C
+
+        def law(x, columns):
+            return self.law_at(params, stats, x, *divmod(columns.start // C, w))
+
+        def draw(stream, law, columns):
+            first = columns.start % C
+            return out.draw(self, stream, law, slice(first, first + step))
+        return chain.ancestral(stream, xp.zeros((n, D), dtype="int64"), [slice(d, d + step) for d in range(0, D, step)],
+                               law, draw)

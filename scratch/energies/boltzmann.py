@@ -8,7 +8,7 @@
     restricted       E(v, h) = -v'Wh - b'v - c'h
 """
 from backends import backend, xp
-from scratch.autodiff import logsumexp, sigmoid, softplus
+from scratch.autodiff import sigmoid, softplus
 from scratch.energies.ebm import log_partition
 
 MOST = 20                                   # units that are enumerated
@@ -16,12 +16,24 @@ MOST = 20                                   # units that are enumerated
 
 def states(n):
     """All rows of n bits, int64 [2^n, n], in the order of the numbers that they write.    [energies.states_called]"""
-    return _rows(n, 0, 1 << n)
+    return bits(xp.arange(1 << n), n)
 
 
-def _rows(n, start, stop):
-    """Those from row `start` to row `stop`, without it."""
-    return xp.arange(start, stop)[:, None] >> xp.arange(n)[::-1] & 1
+def bits(i, n):
+    """The rows [..., n] of the numbers i [...]."""
+    return i[..., None] >> xp.arange(n)[::-1] & 1
+
+
+def listed(energy, W):
+    """The energies of all states of W's first layer [2^n], of the numbers that write them, in blocks. Raises ValueError
+    for more than 20 units."""
+    n, m = W.shape
+    if n > MOST:
+        raise ValueError(f"log Z of {n} units is a sum over 2^{n} states; expected at most {MOST} units: estimate it "
+                         "by annealed importance sampling.")
+    step = max(1, 4 * backend().block // (n + m))
+    return xp.concatenate([energy(xp.astype(bits(xp.arange(i, min(i + step, 1 << n)), n), W.dtype))
+                           for i in range(0, 1 << n, step)])
 
 
 # ---- fully visible ---------------------------------------------------------------------------------------------------
@@ -50,8 +62,8 @@ def boltzmann_gibbs(x, u, W, b):
 
 
 def boltzmann_log_z(W, b):
-    """log Z in nats [] by enumeration. Raises as `log_z` does.                          [energies.partition_called]"""
-    return _enumerated(lambda x: boltzmann_energy(x, W, b), W)
+    """log Z in nats [] by enumeration. Raises as `listed` does.                         [energies.partition_called]"""
+    return log_partition(listed(lambda x: boltzmann_energy(x, W, b), W))
 
 
 # ---- restricted ------------------------------------------------------------------------------------------------------
@@ -83,18 +95,8 @@ def gibbs(v, u_h, u_v, W, b, c):
 
 
 def log_z(W, b, c):
-    """log Z in nats []: the larger layer is summed out, the smaller one enumerated. Raises ValueError for more than 20
-    units in it.                                                                           [energies.log_z_called]"""
+    """log Z in nats []: the larger layer is summed out, the smaller one enumerated. Raises as `listed` does.
+                                                                                           [energies.log_z_called]"""
     if W.shape[0] > W.shape[1]:
         W, b, c = W.T, c, b
-    return _enumerated(lambda v: free_energy(v, W, b, c), W)
-
-
-def _enumerated(energy, W):
-    """log Z of W's first layer, in blocks of states."""
-    n, m = W.shape
-    if n > MOST:
-        raise ValueError(f"log Z of {n} units is a sum over 2^{n} states; expected at most {MOST} units: use ais.")
-    step = max(1, 4 * backend().block // (n + m))
-    return logsumexp(xp.stack([log_partition(energy(xp.astype(_rows(n, i, min(i + step, 1 << n)), W.dtype)))
-                               for i in range(0, 1 << n, step)]), axis=0)
+    return log_partition(listed(lambda v: free_energy(v, W, b, c), W))

@@ -4,9 +4,9 @@ import dataclasses
 from backends import xp
 from backends.random import Stream
 from scratch import trees
-from scratch.autodiff import sigmoid, stop_gradient
+from scratch.autodiff import sigmoid
+from scratch.autodiff.tape import Traced
 from scratch.data.checks import check_memory
-from scratch.data.levels import check_examples
 from scratch.energies import boltzmann
 from scratch.energies.ais import ais, log_mean_and_error
 from scratch.energies.ebm import contrast, log_partition
@@ -14,11 +14,13 @@ from scratch.hyper import Choice, Count, Fraction, Kind, NonNegative, Positive, 
 from scratch.train import Descent, OfBits
 
 Several = Kind(int, lambda v: Count.ok(v) and v > 1, "an integer of at least 2")
+Listed  = Kind(int, lambda v: Whole.ok(v) and v <= boltzmann.MOST, f"an integer from 0 to {boltzmann.MOST}")
 
 
 def draw(u, E):
     """Which of the states with energies E [n] these uniforms draw, int64 [...]: the first that it and those before have
     a probability of u together."""
+    E = E.astype("float64")
     P = xp.cumsum(xp.exp(-E - log_partition(E)))
     return xp.minimum(xp.searchsorted(P, u), len(E) - 1)
 
@@ -49,7 +51,8 @@ class Machine(OfBits, Descent):
 
     log p(x) is exact where a layer has at most `listed` units. Else log Z is estimated by annealed importance sampling
     from each pixel by itself, with random numbers that are always the same: on the mean it is too low, and so log p(x)
-    too high, by about half the square of the error that `evaluate` gives with it.
+    too high, by about half the square of the error that `evaluate` gives with it; where that error comes near 1 a few
+    chains have all the weight, and it says nothing. `prepared` finds log Z once for many calls.
 
     A subclass has `energy(x, **law)`, `log_partition(**law)`, `sweep(stream, x, **law)`, `enumerated(stream, n, **law)`
     which draws n examples, and `size(D)` of W. stats hold `rates` [D], and where it learns by pcd `chains` [chains, D].
@@ -62,8 +65,8 @@ class Machine(OfBits, Descent):
     k:            int   = hyper(5,     Count,         "sweeps of Gibbs sampling a step")
     chains:       int   = hyper(100,   Several,       "that persist, and of an estimate of log Z")
     decay:        float = hyper(0.0,   NonNegative,   "weight of half the sum of squares of W")
-    listed:       int   = hyper(16,    Whole,         "units of the smaller layer up to which all its states are "
-                                                      "listed, for log Z and for samples; at most 20")
+    listed:       int   = hyper(16,    Listed,        "units of the smaller layer up to which all its states are "
+                                                      "listed, for log Z and for samples")
     temperatures: int   = hyper(1000,  Count,         "steps of an estimate of log Z")
     sweeps:       int   = hyper(1000,  Count,         "of Gibbs sampling, of samples of a law that is not listed",
                                 sampling=True)
@@ -92,8 +95,7 @@ class Machine(OfBits, Descent):
         return (stream.uniform((n, len(rates)), rates.dtype) < rates).astype(rates.dtype)
 
     def swept(self, law, x, stream, k):
-        """x after k sweeps, without a gradient."""
-        law = trees.map(stop_gradient, law)
+        """x after k sweeps."""
         for i in range(k):
             x = self.sweep(stream(i), x, **law)
         return x
@@ -106,11 +108,17 @@ class Machine(OfBits, Descent):
         return value + self.decay / 2 * xp.sum(params["W"]**2), (stats, {})
 
     def log_z(self, params, stats, stream=Stream.seed(0)):
-        """log Z and the standard error of its estimate, 0 where it is exact, in nats [] each."""
+        """log Z and the standard error of its estimate, 0 where it is exact, in nats [] each. Raises TypeError where a
+        derivative is asked of the estimate, which has that of another number."""
+        if "log Z" in stats:
+            return stats["log Z"]
         rates, law = stats["rates"], lambda beta: self.at(params, stats, beta)
         if self.lists(len(rates)):
             log_Z = self.log_partition(**law(1.0))
             return log_Z, xp.zeros_like(log_Z)
+        if any(isinstance(leaf, Traced) for leaf in trees.leaves(params)):
+            raise TypeError("The estimate of log Z has no gradient; expected plain arrays: learn by cd or pcd, or list "
+                            "the states of the smaller layer.")
         log_Z0 = -self.energy(xp.zeros_like(rates), **law(0.0)) - xp.sum(xp.log1p(-rates))
         log_w  = ais(self.independent(stream("x"), rates, self.chains),
                      [t / self.temperatures for t in range(self.temperatures + 1)],
@@ -119,18 +127,19 @@ class Machine(OfBits, Descent):
         log_m, error = log_mean_and_error(log_w)
         return log_Z0 + log_m, error
 
-    def density(self, params, stats, x):
-        return self._density(params, stats, x, self.log_z(params, stats)[0])
+    def prepared(self, params, stats):
+        return {**stats, "log Z": self.log_z(params, stats)}
 
-    def _density(self, params, stats, x, log_Z):
+    def density(self, params, stats, x):
+        log_Z, _ = self.log_z(params, stats)
         return -self.energy(x.astype(stats["rates"].dtype), **self.at(params, stats)) - log_Z
 
     def evaluate(self, params, stats, batch, stream, draws=1):
         """log p(x_n) of each example in nats, and the log Z in it with its standard error, [N] each. Raises as
         `log_prob` does."""
-        x            = check_examples(batch["x"], len(stats["rates"]), 2)
-        log_Z, error = self.log_z(params, stats)
-        log_p        = self._density(params, stats, x, log_Z)
+        stats = self.prepared(params, stats)
+        log_p = self.log_prob(params, stats, batch["x"])
+        log_Z, error = stats["log Z"]
         return {self.criterion: log_p, "log Z": log_Z + 0 * log_p, "error of log Z": error + 0 * log_p}
 
     def sample(self, params, stats, stream, n):
@@ -155,8 +164,8 @@ class Boltzmann(Machine):
         return boltzmann.boltzmann_gibbs(x, stream.uniform(x.shape, W.dtype), W, b)
 
     def enumerated(self, stream, n, W, b):
-        x = boltzmann.states(len(b)).astype(W.dtype)
-        return x[draw(stream.uniform((n,), "float64"), boltzmann.boltzmann_energy(x, W, b).astype("float64"))]
+        E = boltzmann.listed(lambda x: self.energy(x, W, b), W)
+        return boltzmann.bits(draw(stream.uniform((n,), "float64"), E), len(b))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -181,7 +190,7 @@ class RBM(Machine):
     def enumerated(self, stream, n, W, b, c):
         turn  = len(c) < len(b)
         layer = (W.T, c, b) if turn else (W, b, c)
-        x = boltzmann.states(len(layer[1])).astype(W.dtype)
-        x = x[draw(stream("x").uniform((n,), "float64"), boltzmann.free_energy(x, *layer).astype("float64"))]
+        E = boltzmann.listed(lambda x: self.energy(x, *layer), layer[0])
+        x = boltzmann.bits(draw(stream("x").uniform((n,), "float64"), E), len(layer[1])).astype(W.dtype)
         u = stream("v").uniform((n, len(b)), W.dtype)
         return u < sigmoid(boltzmann.visible_logits(x, W, b)) if turn else x

@@ -79,21 +79,24 @@ def orthogonal(D, mirrors):
 def _bounded(net, D):
     """init, and params -> (x -> shift, log-scale): a network's two heads, the second held within +-a by a tanh, a [D]
     learned."""
-    init, apply = net
+    init, on = net
 
-    def on(params):
+    def bounded(params):
+        f = on(params["net"])
+
         def heads(x):
-            t, h = apply(params["net"], x)
+            t, h = f(x)
             return t, params["a"] * xp.tanh(h)
         return heads
-    return lambda stream: {"net": init(stream("net")), "a": xp.ones(D, dtype="float32")}, on
+    return lambda stream: {"net": init(stream("net")), "a": xp.ones(D, dtype="float32")}, bounded
 
 
 def _still(D, hidden, activation, heads):
-    """A network from D numbers to `heads` times as many, 0 at the start."""
+    """init, and params -> (x -> outputs), of a network from D numbers to `heads` times as many, 0 at the start."""
     init, apply = mlp((D, *hidden, D), activation, heads)
     first       = len(hidden)
-    return lambda stream: (p := init(stream))[:first] + trees.map(xp.zeros_like, p[first:]), apply
+    return (lambda stream: (p := init(stream))[:first] + trees.map(xp.zeros_like, p[first:]),
+            lambda params: functools.partial(apply, params))
 
 
 def coupling(mask, hidden, activation):
@@ -106,8 +109,8 @@ def coupling(mask, hidden, activation):
 
 def additive(mask, hidden, activation):
     """NICE's coupling: s = 0, so that volumes are kept."""
-    init, apply = _still(len(mask), hidden, activation, heads=1)
-    net         = lambda p: lambda x: (xp.zeros_like(x), *apply(p, x))
+    init, on = _still(len(mask), hidden, activation, heads=1)
+    net      = lambda p: lambda x: (xp.zeros_like(x), *on(p)(x))
     return Bijection(init, lambda p, z: change.coupling(z, xp.asarray(mask), net(p)),
                            lambda p, y: change.coupling_inverse(y, xp.asarray(mask), net(p)))
 

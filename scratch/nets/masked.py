@@ -23,7 +23,7 @@ def mask(m_from, m_to, strict=False):
 
 
 def masked_mlp(order, hidden=(), activation="relu", heads=1):
-    """(init, apply) of a masked network of D = len(order) columns; apply(params, x) gives a tuple of `heads` outputs,
+    """init, and on(params) -> f, of a masked network of D = len(order) columns; f(x) gives a tuple of `heads` outputs,
     0 at the start. Each sees the inputs before it directly too, and so all of them, however few the hidden units."""
     act, gain = ACTIVATIONS[activation]
     D, last   = len(order), hidden[-1] if hidden else 0
@@ -33,13 +33,17 @@ def masked_mlp(order, hidden=(), activation="relu", heads=1):
     def init(stream):
         return [init(stream(i)) for i, (init, _) in enumerate(layers + outputs)]
 
-    def apply(params, x):
-        m    = degrees(order, hidden)
-        seen = lambda p, x, M: affine(x, p["W"] * M.astype(x.dtype), p["b"])
-        h    = x
-        for p, m_from, m_to in zip(params, m, m[1:]):
-            h = act(seen(p, h, mask(m_from, m_to)))
-        m_from = xp.concatenate([m[0], m[-1]]) if hidden else m[0]
-        both   = xp.concatenate([x, h], axis=-1) if hidden else x
-        return tuple(seen(p, both, mask(m_from, m[0], strict=True)) for p in params[len(hidden):])
-    return init, apply
+    def on(params):
+        m     = degrees(order, hidden)
+        last  = xp.concatenate([m[0], m[-1]]) if hidden else m[0]
+        masks = [*map(mask, m, m[1:]), *[mask(last, m[0], strict=True)] * heads]
+        parts = [(p["W"] * M.astype(p["W"].dtype), p["b"]) for p, M in zip(params, masks)]
+
+        def f(x):
+            h = x
+            for W, b in parts[:len(hidden)]:
+                h = act(affine(h, W, b))
+            both = xp.concatenate([x, h], axis=-1) if hidden else x
+            return tuple(affine(both, W, b) for W, b in parts[len(hidden):])
+        return f
+    return init, on

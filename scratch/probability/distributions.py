@@ -6,7 +6,8 @@
 import math
 
 from backends import xp
-from scratch.autodiff import inverse_mills, log1mexp, log_ndtr, log_sigmoid, logsumexp, sigmoid, softplus
+from scratch.autodiff import (inverse_mills, log1mexp, log_ndtr, log_sigmoid, log_softmax, logsumexp, sigmoid,
+                              softplus)
 from scratch.autodiff.rules.elementwise import fit
 from scratch.autodiff.tape import primitive
 
@@ -36,7 +37,7 @@ def logistic_mixture_log_prob(k, logits, mu, log_s, levels):
     colours share the component that they come from: logits [B, ..., M]; mu, log_s [B, ..., C, M].
                                                                                      [autoregressive.mixture_called]"""
     log_p = xp.sum(log_logistic(k[..., None], mu, log_s, levels), axis=-2)                     # [B, ..., M]
-    return per_example(logsumexp(logits + log_p, axis=-1) - logsumexp(logits, axis=-1))
+    return per_example(logsumexp(log_softmax(logits, axis=-1) + log_p, axis=-1))
 
 
 def colour_means(k, mu, coef, levels):

@@ -176,18 +176,20 @@ def evaluate(folder, data=None, draws=100, seed=None):
 def held_out(opened, draws=1, stream=Stream.seed(0), parts=PARTS):
     """What the model says of each part of the data, as {part: {"n", figure: (mean, standard error)}}."""
     results = {}
-    model = opened.model
+    model   = opened.model
+    params, stats = opened.weights
+    stats   = model.prepared(params, stats)
     for part in parts:
         data = getattr(opened.data, part)
         n    = min(len(data["x"]), model.most)
         results[part] = {"n": n}
         if model.criterion == FRECHET:
-            x = model.sample(*opened.weights, stream(part), SAMPLES)
+            x = model.sample(params, stats, stream(part), SAMPLES)
             distance = frechet_distance(*(pixels(a, opened.data.levels) for a in (x, data["x"])))
             results[part][FRECHET] = (float(distance), 0.0)
         else:
-            block = min(1000, max(1, AT_ONCE // data["x"].shape[1]))
-            each  = [model.evaluate(*opened.weights, {k: a[:n][i:i + block] for k, a in data.items()},
+            block = min(1000, max(1, AT_ONCE // (data["x"].shape[1] * model.width)))
+            each  = [model.evaluate(params, stats, {k: a[:n][i:i + block] for k, a in data.items()},
                                     stream(part)(i), draws) for i in range(0, n, block)]
             values = {name: numpy.concatenate([to_host(v[name]) for v in each]).astype(float) for name in each[0]}
             results[part] |= {name: (v.mean().item(), v.std().item() / n**0.5) for name, v in values.items()}
