@@ -177,10 +177,12 @@ def scoreboard(out, seed):
         scores = []
         for score in board.play(seed):
             scores.append(score)
+            board.write(folder, scores)                         # what is there already, should it end here
             print(f"{score.name}: {score.kl:.3g} nats from the truth, after {score.seconds:.0f} s", flush=True)
-        board.write(folder, scores)
     print(folder / "scoreboard.md", folder / "scoreboard.svg", sep="\n")
-    return 0
+    far = [f"{s.name} is {s.kl:.3g} nats away, where {s.row.most:g} are promised" for s in scores if s.kl > s.row.most]
+    print(*far, sep="\n", end="\n" * bool(far), file=sys.stderr)
+    return 1 if far else 0
 
 
 def check(names, backend, worlds):

@@ -14,6 +14,8 @@ from scratch.data.checks import check_array, check_labels
 from scratch.data.levels import check_examples, one_hot, units
 from scratch.hyper import Choice, Count, Fraction, Levels, NonNegative, Positive, Sizes, Whole, check, hyper
 
+PRECISIONS = ("float32", "float64")
+
 
 class State(NamedTuple):
     """All that changes while a model learns. An update may consume it: who wants to keep a state copies it."""
@@ -36,7 +38,7 @@ class Model:
                                                                      is the Fréchet distance of its samples
         sample(params, stats, stream, n) -> x              n examples, in the units of the data
     """
-    likelihood = "none"                 # what it knows of log p(x): "exact", "bound" or "none"
+    likelihood = "none"                 # what it knows of log p(x): "exact", "up to Z", "bound" or "none"
     criterion = "log-likelihood"        # what the validation split chooses by
     higher    = True                    # is it a log-likelihood, in nats, or an error, of which less is better?
     last      = False                   # is the last state used, whatever the validation says?
@@ -160,6 +162,12 @@ class Exact:
         return {self.criterion: self.log_prob(params, stats, batch["x"])}
 
 
+class OfReals(Exact):
+    """A model of numbers that have a density: of whole levels it learns dequantised ones, and speaks of those."""
+    def view(self, data, stream):
+        return data.dequantised(stream)
+
+
 @dataclasses.dataclass(frozen=True)
 class OfBits(Exact):
     """A model of bits [B, D]. stats hold the share of ones of each column, `rates` [D], never 0 and never 1."""
@@ -178,6 +186,36 @@ class OfBits(Exact):
     def log_prob(self, params, stats, x):
         """log P(x_n) in nats [N] of bits x [N, D], in the precision of stats. Raises as `check_examples` does."""
         return self.density(params, stats, check_examples(x, len(stats["rates"]), 2))
+
+
+@dataclasses.dataclass(frozen=True)
+class EM(Exact, Model):
+    """A model that learns by EM on the whole of the data: its log-likelihood never falls. Besides what a model has it
+    has the names PARAMS of its params, and
+
+        sizes(D) -> the shape of each                     step(x, *params) -> new params, sum_n log p(x_n) of the old
+    """
+    tol:       float = hyper(1e-6,      NonNegative,        "stop when a step adds fewer nats to the mean log p(x)")
+    precision: str   = hyper("float64", Choice(PRECISIONS), "of the parameters, and so of all that is computed")
+
+    __post_init__ = check
+
+    def batches(self, data, stream, start):
+        return itertools.repeat({"x": data["x"].astype(self.precision)})
+
+    def template(self, shape):
+        sizes = self.sizes(math.prod(shape))
+        return State(0, {name: xp.zeros(size, dtype=self.precision) for name, size in zip(self.PARAMS, sizes)})
+
+    def update(self, state, batch, stream):
+        """One step of EM on the whole batch; metrics: the mean log-likelihood before it, in nats."""
+        new, log_lik = self.step(batch["x"], *(state.params[name] for name in self.PARAMS))
+        return (state._replace(step=state.step + 1, params=dict(zip(self.PARAMS, new))),
+                {"log_lik": log_lik / len(batch["x"])})
+
+    def finished(self, before, after):
+        """Has the last step added less than `tol`?"""
+        return after["log_lik"] - before["log_lik"] < self.tol
 
 
 @dataclasses.dataclass(frozen=True)

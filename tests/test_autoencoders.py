@@ -12,6 +12,7 @@ from backends import xp
 from backends.random import Stream
 from scratch.autodiff import grad, jacobian, sigmoid
 from scratch.autoencoders import PPCA, hierarchical, latent, plain, ppca, vae
+from scratch.data import Data
 from scratch.probability import distributions
 from scratch.train import fit
 from tests.functions import B, TABLE, joined, net
@@ -277,6 +278,34 @@ def test_a_step_of_em_never_lowers_the_likelihood_and_stays_at_the_best(seed, sc
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11 * scale)
 
 
+def test_a_step_of_em_leaves_the_expected_joint_likelihood_without_a_slope_wherever_it_starts():
+    """E log p(x, z), z by the parameters before it."""
+    rng = np.random.default_rng(0)
+    x, W, b, s2 = rng.normal(size=(9, 4)) + 3, rng.normal(size=(4, 2)), rng.normal(size=4), 0.7
+    P    = s2 * np.eye(2) + W.T @ W
+    m, V = (x - b) @ W @ np.linalg.inv(P), s2 * np.linalg.inv(P)
+
+    def joint(parts):
+        W, b, s2 = parts
+        return (xp.sum((x - b - m @ W.T)**2) + 9 * xp.sum((W @ V) * W)) / s2 + x.size * xp.log(s2)
+    assert all(np.max(abs(slope)) < 1e-11 for slope in grad(joint)(list(ppca.em_step(x, W, b, s2))))
+
+
+def test_em_starts_with_half_of_the_variance_in_the_code_and_half_in_the_noise():
+    """Of 800 draws, to 35 %: seven standard errors, a false alarm in 10^9."""
+    x = 3 * np.random.default_rng(0).normal(size=(500, 40))
+    params, _ = PPCA(latent=20).init(Stream.seed(0), {"x": x})
+    half      = x.var(0).mean() / 2
+    assert math.isclose(params["s2"], half, rel_tol=1e-12) and params["W"].dtype == "float64"
+    assert math.isclose((params["W"]**2).sum(1).mean(), half, rel_tol=0.35)
+
+
+def test_levels_become_numbers_with_a_density():
+    part = {"x": np.arange(4, dtype="uint8")[:, None] + np.zeros(3, "uint8")}
+    x    = PPCA().view(Data(part, part, part, shape=(3,), levels=4), Stream.seed(0)).train["x"]
+    assert np.array_equal(np.floor(4 * x), part["x"]) and np.any(4 * x != part["x"])
+
+
 @pytest.mark.parametrize("K", [1, 2])
 def test_by_a_sum_over_codes_the_likelihood_of_a_linear_decoder_is_the_closed_form(K):
     """To rounding, with a quarter of the codes still to 1e-9, and with too few not at all."""
@@ -328,7 +357,7 @@ def test_data_without_a_density_and_codes_that_are_too_long_are_refused():
         learned(PPCA(latent=2), np.round(flat))
     with pytest.raises(ValueError, match="x has rows that are all the same; expected data that vary"):
         learned(PPCA(latent=2), 0 * flat)
-    with pytest.raises(ValueError, match="latent=5, but x has 5 columns; expected fewer"):
+    with pytest.raises(ValueError, match="latent=5, but the data have 5 columns; expected a code of fewer"):
         learned(PPCA(latent=5), flat)
 
 

@@ -137,6 +137,45 @@ def test_at_the_start_each_bit_stands_by_itself():
         assert np.max(abs(model.log_prob(params, stats, every(3)) - want)) < 1e-6
 
 
+def test_orders_are_permutations_and_each_is_another():
+    """Of 16 columns: a false alarm in 10^12."""
+    orders = MADE(hidden=(4,), orders=6).init(SEED, {"x": np.eye(16, dtype="uint8")})[1]["orders"].tolist()
+    assert len(set(map(tuple, orders))) == 6 and all(sorted(order) == list(range(16)) for order in orders)
+
+
+def test_examples_of_all_orders_are_drawn_in_turns_and_each_with_noise_of_its_own(monkeypatch):
+    """300 of 3: that one is missing, or that they come one order after the other, is a false alarm in 10^50."""
+    noise = []
+    monkeypatch.setattr(models, "draw_bits", lambda stream, logits, n, order:
+                        noise.append(stream.uniform(3, "float64")) or np.full((n, len(order)), len(noise)))
+    model = MADE(hidden=(4,), orders=3)
+    x     = model.sample(*model.init(SEED, {"x": every(9)}), SEED, 300)
+    assert set(x[:, 0]) == {1, 2, 3} and (x == x[:, :1]).all() and (np.diff(x[:, 0]) < 0).any()
+    assert len(np.unique(noise)) == 9
+
+
+def test_a_pixelcnn_sees_levels_from_their_mean_on_in_units_of_their_deviation():
+    x     = np.array([[0, 4], [2, 4]], "uint8")
+    model = PixelCNN(levels=5, shape=(1, 2), channels=2, layers=1, kernel=3)
+    params, stats = model.init(SEED, {"x": x})
+    assert stats["centre"].tolist() == [1, 4] and math.isclose(stats["scale"], x.std(), rel_tol=1e-6)
+    assert model.init(SEED, {"x": 0 * x})[1]["scale"] == 1
+    params = moved(params)
+    law    = model.law(params, stats, x)
+    assert np.allclose(model.law(params, {"centre": 3 * stats["centre"] - 2, "scale": 3 * stats["scale"]}, 3.0 * x - 2),
+                       law, rtol=1e-6) and np.ptp(law[:, 1], axis=0).max() > 1e-3
+
+
+@pytest.mark.parametrize("net", models.NETS)
+def test_at_the_start_a_pixelcnn_says_the_same_of_each_pixel_and_spreads_its_components_over_the_range(net):
+    def law(output):
+        model = PixelCNN(net=net, output=output, levels=5, shape=(2, 2), channels=2, mixture=4)
+        return model.law(*model.init(SEED, {"x": every(4)}), every(4))
+    assert np.allclose(law("categorical"), -math.log(5), rtol=1e-6)
+    logits, mu, log_s, _ = law("logistics")
+    assert not np.any(logits) and np.allclose(mu, [1 / 8, 3 / 8, 5 / 8, 7 / 8]) and np.allclose(log_s, math.log(1 / 8))
+
+
 # ---- who sees whom, in the models ------------------------------------------------------------------------------------
 BITS = {"fvbn": FVBN(), "made": MADE(hidden=(5, 4), activation="tanh"), "made, orders": MADE(hidden=(5,), orders=3)}
 SQUARES = {f"{net}, {kernel}": PixelCNN(net=net, kernel=kernel, channels=4, layers=2, shape=(3, 3), levels=2)
@@ -222,6 +261,19 @@ def test_of_a_mixture_the_network_sees_earlier_pixels_alone_and_colours_move_the
     for i in range(4):                                                                   # logits, mu, log_s, coef
         found = sees(model, 18, lambda law: law[i].reshape(1, 6, -1))
         assert np.array_equal(found, np.repeat(np.tril(np.ones((6, 6), bool), -1), 3, axis=1))
+
+
+def test_a_gate_is_tanh_times_sigmoid():
+    a = SEED("gate").normal((3, 4), "float64")
+    assert np.allclose(pixels.gate(a), np.tanh(a[:, :2]) / (1 + np.exp(-a[:, 2:])), rtol=1e-14)
+
+
+def test_layers_that_say_nothing_leave_a_masked_stack_as_it_is():
+    (init, deep), (_, flat) = (pixels.masked_stack((3, 3), 1, 4, 2, layers, 1) for layers in (2, 0))
+    params = moved(init(SEED))
+    quiet  = {name: trees.map(np.zeros_like, p) if name.startswith("layer") else p for name, p in params.items()}
+    x      = SEED("x").normal((2, 3, 3, 1), "float64")
+    assert np.array_equal(deep(quiet, x), flat({name: params[name] for name in ("in", "out")}, x))
 
 
 # ---- the wrong masks of others ---------------------------------------------------------------------------------------

@@ -479,7 +479,7 @@ def test_bits_are_made_of_levels_by_half_of_the_range_or_by_chance(how):
     assert bits.levels == 2 and x.dtype == "uint8" and bits.log_p is None and set(numpy.unique(x)) == {0, 1}
     assert abs(x.mean(0) - want).max() <= (0 if how == "threshold" else 6.2 / 2 / 4000**0.5)       # false alarm 1e-9
     assert load("bars", SEED).as_bits(how, SEED).log_p is not None
-    with pytest.raises(ValueError, match="hold real numbers; expected levels"):
+    with pytest.raises(ValueError, match="hold numbers that are no levels; expected levels"):
         load("moons", SEED).as_bits(how, SEED)
 
 

@@ -132,6 +132,16 @@ def test_what_cannot_be_listed_is_refused():
         RBM(chains=1)
 
 
+def test_layers_of_as_many_units_as_may_be_are_listed(monkeypatch):
+    """Of two layers the smaller one."""
+    for hidden, listed, found in ((5, 5, True), (6, 5, False), (20, 9, True), (20, 8, False)):
+        assert RBM(hidden=hidden, listed=listed).lists(9) == found
+    monkeypatch.setattr(boltzmann, "MOST", 3)
+    assert math.isclose(boltzmann.log_z(np.zeros((3, 4)), np.zeros(3), np.zeros(4)), 7 * math.log(2), rel_tol=1e-14)
+    with pytest.raises(ValueError, match="^log Z of 4 units"):
+        boltzmann.log_z(np.zeros((4, 4)), np.zeros(4), np.zeros(4))
+
+
 def test_a_constant_more_energy_changes_nothing_but_z():
     W, b, c = law(4, 3)
     E = boltzmann.free_energy(bits(4), W, b, c)
@@ -245,6 +255,11 @@ def test_the_slope_of_the_contrast_is_that_of_minus_log_p(D, H):
     p       = soft(boltzmann.free_energy(bits(D), W, b, c))
     assert np.allclose(slope(W, b, c, x, p), want, rtol=1e-12, atol=1e-14)
     assert not np.allclose(slope(W, b, c, x, np.full(1 << D, 0.5**D)), want, atol=1e-3)
+
+
+def test_the_states_and_weights_that_a_contrast_is_taken_against_have_no_gradient():
+    against = [np.array([3.0, 4]), np.array([0.25, 0.75])]
+    assert not any(map(np.any, grad(lambda parts: ebm.contrast(lambda x: x**2, np.ones(2), *parts))(against)))
 
 
 def test_contrastive_divergence_tends_to_the_slope_of_minus_log_p_as_fast_as_its_chain_forgets():
@@ -361,6 +376,39 @@ def test_the_standard_error_is_the_spread_of_the_estimates():
         assert math.isclose(error, w.std(ddof=1) / w.mean() / 200**0.5, rel_tol=1e-10)
 
 
+def test_the_weights_of_all_chains_of_a_strongly_coupled_machine_have_the_mean_z(monkeypatch):
+    """Every path of its sweeps, by their exact probabilities, on a short ladder."""
+    model  = RBM(hidden=1, listed=0, temperatures=3)
+    params = dict(zip("Wbc", (np.array([[4.0], [-3.0]]), np.array([1.0, -2.0]), np.array([0.5]))))
+    stats_ = {"rates": np.array([0.2, 0.7])}
+    paths  = np.array(list(itertools.product(range(4), repeat=4)))
+    chance, noise = [np.prod(np.where(bits(2), stats_["rates"], 1 - stats_["rates"]), axis=1)[paths[:, 0]]], []
+
+    def sweep(self, stream, x, **law):
+        noise.append(stream.uniform(3, "float64"))
+        chance.append(rbm_matrix(**law)[number(x), paths[:, len(chance)]])
+        return bits(2)[paths[:, len(chance) - 1]]
+    monkeypatch.setattr(RBM, "independent", lambda self, stream, rates, n: bits(2)[paths[:, 0]])
+    monkeypatch.setattr(RBM, "sweep", sweep)
+    monkeypatch.setattr(models, "log_mean_and_error", lambda log_w:
+                        (math.log(np.prod(chance, axis=0) @ np.exp(log_w)), 0))
+    found, _ = model.log_z(params, stats_)
+    assert math.isclose(found, boltzmann.log_z(**model.at(params, stats_)), rel_tol=1e-13)
+    assert len(np.unique(noise)) == 9
+
+
+def test_its_chains_start_each_pixel_by_itself_and_climb_in_equal_steps(monkeypatch):
+    """A mean of 20000 within 6.2 of its standard errors: a false alarm in 10^8."""
+    seen  = []
+    monkeypatch.setattr(models, "ais", lambda x, betas, *rest: seen.extend((x, betas)) or np.zeros(len(x)))
+    model = RBM(hidden=3, listed=0, temperatures=4, chains=20000)
+    params, stats_ = model.init(SEED, {"x": np.tile(np.array([[0, 1, 1, 1]], "uint8"), (7, 1))})
+    model.log_z(params, stats_)
+    x, betas = seen
+    p        = stats_["rates"]
+    assert betas == [0, 0.25, 0.5, 0.75, 1] and (abs(x.mean(0) - p) < 6.2 * np.sqrt(p * (1 - p) / 20000)).all()
+
+
 @pytest.fixture(scope="module")
 def digits():
     """A machine of 12 hidden units after 400 steps, in float64, and the data."""
@@ -421,6 +469,12 @@ def test_a_draw_is_the_first_state_that_reaches_its_uniform():
     E = -np.log([0.25, 0.0625, 0.6875])
     u = np.array([1e-9, 0.2499, 0.2501, 0.3124, 0.3126, 1 - 1e-16])
     assert np.array_equal(models.draw(u, E + 5), [0, 0, 1, 1, 2, 2])
+    assert models.draw(np.array([np.nextafter(1, 2)]), E) == [2]                # where rounding leaves a gap
+
+
+def test_hidden_units_start_apart_and_with_little_to_say():
+    W = RBM(hidden=100).init(SEED, {"x": bits(4).astype("uint8")})[0]["W"]      # false alarms below 10^-20
+    assert len(np.unique(W, axis=1).T) == 100 and 0.005 < W.std() < 0.02
 
 
 @pytest.mark.parametrize("model", [RBM(hidden=3, listed=2, temperatures=20, sweeps=5), RBM(hidden=3),

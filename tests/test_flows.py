@@ -9,7 +9,7 @@ import pytest
 from backends import no_sync, to_host, use, xp
 from backends.random import Stream
 from scratch import trees
-from scratch.autodiff import jacobian
+from scratch.autodiff import grad, jacobian
 from scratch.autoencoders import VAE, vae
 from scratch.data import Data, bits_per_dim
 from scratch.flows import FLOWS, Flow, bijections, chained, change, inverted, models
@@ -162,6 +162,11 @@ def test_one_after_the_other_the_images_are_the_images_and_the_log_dets_add_up(f
         assert np.array_equal(a, b)
     again = both.init(SEED)
     assert len(again) == 2 and trees.flatten(again[0])[1] == trees.flatten(p)[1]
+
+
+def test_each_bijection_of_a_chain_starts_with_a_draw_of_its_own():
+    a, b = chained([bijections.orthogonal(3, 2)] * 2).init(SEED)
+    assert not np.array_equal(a["V"], b["V"])
 
 
 # ---- wrong ones go red -----------------------------------------------------------------------------------------------
@@ -363,7 +368,20 @@ def test_masks_take_turns_and_together_move_everything():
         assert even.shape == (math.prod(shape),) and np.array_equal(even, ~odd) and np.array_equal(even, third)
     board = np.reshape(MASKS["checkerboard"]((4, 4), 0), (4, 4))
     assert (board[1:] != board[:-1]).all() and (board[:, 1:] != board[:, :-1]).all()
-    assert MASKS["halves"]((4,), 0) == [True, True, False, False]
+    for n, half in ((1, 1), (4, 2), (5, 3), (9, 5)):
+        assert MASKS["halves"]((n,), 0) == [True] * half + [False] * (n - half)
+
+
+@pytest.mark.parametrize("make", [*(lambda name=name: Flow(flow=name, layers=3, hidden=(5,)).bijection(3)
+                                    for name in ("maf", "iaf")), lambda: VAE(latent=3, iaf=3, hidden=(5,))._flow])
+def test_layers_go_through_the_numbers_to_and_fro(make):
+    """The Jacobian of each where all others rest."""
+    f = make()
+    p = at(f.init(SEED))
+    for i in range(3):
+        alone = [q if j == i else trees.map(np.zeros_like, q) for j, q in enumerate(p)]
+        J     = jacobian(lambda z: f.forward(alone, z)[0])(points(3)[0])
+        assert np.array_equal(J != 0, np.tri(3).T if i % 2 else np.tri(3))
 
 
 # ---- the models ------------------------------------------------------------------------------------------------------
@@ -403,6 +421,21 @@ def test_at_the_start_a_flow_is_the_normal_law_of_its_columns(flow):
     params, _ = model.init(SEED("init"), {"x": x})
     want = log_normal((x - stats["centre"]) / stats["scale"]) - np.sum(np.log(stats["scale"]))
     assert np.allclose(model.log_prob(params, stats, x), want, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("flow", ["realnvp", "maf", "iaf"])
+def test_from_the_start_on_a_network_learns_its_log_scales_too(flow):
+    model, *_, x  = tiny(flow)
+    params, stats = model.init(SEED("init"), {"x": x})
+    slopes = grad(lambda params: model.loss(params, stats, {"x": x}, SEED)[0])(params)
+    assert all(np.max(abs(slope["net"][-1]["W"])) > 1e-3 for slope in slopes)
+
+
+def test_the_noise_of_a_step_is_in_units_of_the_data():
+    model, params, stats, x = tiny("lu", noise=0.1)
+    more = x + stats["scale"] * 0.1 * SEED("noise").normal(x.shape, "float64")
+    assert math.isclose(model.loss(params, stats, {"x": x}, SEED)[0], -model.log_prob(params, stats, more).mean(),
+                        rel_tol=1e-12)
 
 
 def test_a_uniform_density_of_levels_has_the_logarithm_of_their_number_in_bits(monkeypatch):
@@ -454,6 +487,16 @@ def test_no_flow_leaves_a_vae_as_it_was_and_a_flow_at_rest_draws_its_kl():
     for name in set(one) - {"KL", "reconstruction"}:
         assert np.allclose(one[name], two[name], rtol=0, atol=1e-12)
     assert (one["KL"] != two["KL"]).all()
+
+
+def test_with_a_flow_the_bounds_are_means_over_all_draws():
+    model, params, stats, x = coded(1, latent=2)
+    found = model.evaluate(params, stats, {"x": x}, SEED, draws=3)
+    seen  = model.seen(x, SEED("x"), "float64")
+    log_p, kl = map(np.stack, zip(*(model._terms(params, stats, seen, eps)
+                                    for eps in SEED("eps").normal((3, 8, 2), "float64"))))
+    assert np.allclose(found["ELBO"], (log_p - kl).mean(0), rtol=1e-12)
+    assert np.allclose(found["KL"], kl.mean(0), rtol=1e-12) and np.ptp(kl, axis=0).min() > 1e-3
 
 
 def test_a_vae_with_a_flow_learns_on_a_device_without_waiting_and_its_pictures_know_the_flow():

@@ -10,7 +10,11 @@ from backends import no_sync, to_host, use, xp
 from backends.random import Stream
 from scratch import trees
 from scratch.autodiff import value_and_grad
-from scratch.data import load
+from scratch.autoregressive import FVBN, MADE, PixelCNN
+from scratch.data import Data, load
+from scratch.energies import RBM
+from scratch.flows import Flow
+from scratch.mixtures import BernoulliMixture
 from scratch.models import MODELS
 from scratch.train import fit
 
@@ -122,5 +126,42 @@ def test_on_a_device_it_learns_the_same_without_waiting(name):
 def test_learning_raises_the_likelihood_of_what_is_learned(name):
     def mean(steps):
         model, params, stats_, x = learned(name, steps)
-        return float(np.mean(to_host(model.log_prob(params, stats_, to_host(x)[:500]))))
-    assert mean(60) > mean(1) + 1e-3
+        return float(np.mean(to_host(model.log_prob(params, stats_, to_host(x)[:500])))), to_host(x)[:500]
+    (before, x), (after, _) = mean(1), mean(60)
+    assert after > before + 1e-3
+    if name in BITS and name not in ("vae", "gan-bits"):                        # and above each pixel by itself
+        p = x.mean(0)
+        assert after > np.sum(p * np.log(p) + (1 - p) * np.log(1 - p)) + 1e-3
+
+
+@pytest.mark.parametrize("model", [FVBN(), MADE(hidden=(4,)), RBM(hidden=2, learn="exact"), Flow(flow="lu")])
+def test_the_loss_is_the_mean_of_minus_the_log_likelihood(model):
+    x = np.eye(3, dtype="uint8")
+    params, stats_ = model.init(SEED, {"x": x})
+    loss, (after, terms) = model.loss(params, stats_, {"x": x}, SEED)
+    assert math.isclose(loss, -model.log_prob(params, stats_, x).mean(), rel_tol=1e-5) and after is stats_ and not terms
+
+
+# ---- bits ------------------------------------------------------------------------------------------------------------
+def test_the_share_of_ones_is_that_of_one_example_more_which_is_half_on():
+    """Of more than 255 ones too."""
+    x = np.repeat(np.array([[0, 1, 1], [0, 1, 0]], "uint8"), 300, axis=0)
+    assert np.allclose(FVBN().rates(x), [0.5 / 601, 600.5 / 601, 0.5], rtol=1e-6)
+
+
+@pytest.mark.parametrize("how", ["threshold", "static"])
+def test_a_model_of_bits_makes_them_of_levels_as_it_is_told(how):
+    part  = {"x": np.tile(np.arange(5.0), (200, 1))}
+    data  = Data(part, part, part, shape=(5,))
+    found = FVBN(binarise=how, levels=5).view(data, SEED)
+    assert found.levels == 2 and np.array_equal(found.train["x"], data.with_levels(5).as_bits(how, SEED).train["x"])
+    assert np.array_equal(found.train["x"], part["x"] >= 2) == (how == "threshold")
+
+
+@pytest.mark.parametrize("model", [FVBN(), RBM(hidden=2), BernoulliMixture(components=1),
+                                   PixelCNN(levels=2, shape=(2, 2), channels=2, kernel=3)])
+def test_a_law_of_bits_is_not_asked_of_a_two(model):
+    x = np.eye(4, dtype="uint8")
+    params, stats_ = model.init(SEED, {"x": x})
+    with pytest.raises(ValueError, match="x holds 0 to 2; expected whole numbers from 0 to 1"):
+        model.log_prob(params, stats_, 2 * x)

@@ -10,7 +10,8 @@ import backends.numpy
 from backends import no_sync, to_host, use, xp
 from backends.random import Stream
 from scratch import train
-from scratch.autodiff import grad, logsumexp
+from scratch.autodiff import grad, logsumexp, softmax
+from scratch.autoencoders import PPCA
 from scratch.data import load
 from scratch.mixtures import (COVARIANCES, BernoulliMixture, GaussianMixture, bernoulli, bic, em_step, log_joint,
                               maximise, parameters, responsibilities, sample, start)
@@ -290,6 +291,32 @@ def test_k_means_plus_plus_starts_at_distinct_points_of_the_data():
         assert len(np.unique(mu, axis=0)) == 30 and all((m == x).all(1).any() for m in mu)
 
 
+def test_the_next_mean_is_drawn_by_squared_distances_to_the_nearest_of_those_before():
+    """The chances that a stream is handed which answers what it is told to; where no point is left, all are alike."""
+    class Told:
+        def __init__(self, *picks):
+            self.picks, self.chances = iter(picks), []
+
+        def __call__(self, name):
+            return self
+
+        def integers(self, low, high):
+            return next(self.picks)
+
+        def categorical(self, logits):
+            self.chances.append(softmax(logits))
+            return next(self.picks)
+    x, stream = np.array([[0.0], [1.0], [3.0]]), Told(0, 2, 1, 1)
+    assert spread_means(x, 4, stream)[:, 0].tolist() == [0, 3, 1, 1]
+    assert np.allclose(stream.chances, [[0, 0.1, 0.9], [0, 1, 0], [1 / 3, 1 / 3, 1 / 3]], rtol=1e-14)
+
+
+def test_of_fewer_different_points_than_means_any_are_taken():
+    """38 draws of two points: that all are one is a false alarm in 10^11."""
+    mu = spread_means(np.repeat([[0.0, 1.0], [2.0, 5.0]], 30, axis=0), 40, Stream.seed(0))[:, 0].tolist()
+    assert set(mu[:2]) == set(mu[2:]) == {0, 2}
+
+
 def test_lloyds_steps_never_raise_the_inertia_and_the_start_is_where_they_end():
     x = Stream.seed(0).normal((200, 3), dtype="float64")
     inertia = []
@@ -317,6 +344,31 @@ def fit(model, x, seed=0, steps=300):
     for state, _ in train.fit(model, state, [{"x": x}] * steps, Stream.seed(1), steps):
         pass
     return state.params
+
+
+@pytest.mark.parametrize("model", [BernoulliMixture(components=2), GaussianMixture(components=2, floor=0.1),
+                                   PPCA(latent=1), PPCA(latent=1, learn="em")])
+def test_the_metric_of_a_step_is_the_mean_log_likelihood_before_it(model):
+    x      = np.eye(4, dtype="uint8")
+    state  = model.start(Stream.seed(0), {"x": x})
+    before = model.log_prob(state.params, {}, x).mean()
+    assert math.isclose(model.update(state, {"x": x.astype("float64")}, None)[1]["log_lik"], before, rel_tol=1e-12)
+
+
+def test_a_step_that_adds_less_than_tol_or_takes_away_is_the_last():
+    done = lambda gain: BernoulliMixture(tol=1e-3).finished({"log_lik": -1.0}, {"log_lik": -1.0 + gain})
+    assert done(5e-4) and done(-5e-4) and done(-1.0) and not done(0.01)
+
+
+def test_of_several_starts_the_one_that_is_best_after_ten_steps_is_taken(monkeypatch):
+    """Here the one of the lowest logit, which is its draw."""
+    begun, steps = [], []
+    monkeypatch.setattr(BernoulliMixture, "begin", lambda self, x, stream:
+                        begun.append(stream.uniform(1, "float64")) or (np.zeros(1), np.full((1, 4), begun[-1])))
+    monkeypatch.setattr(BernoulliMixture, "step", lambda self, x, log_pi, l:
+                        steps.append(1) or ((log_pi, l), -l[0, 0]))
+    found, _ = BernoulliMixture(components=1, starts=5).init(Stream.seed(0), {"x": np.eye(4, dtype="uint8")})
+    assert len(np.unique(begun)) == 5 and len(steps) == 50 and found["l"][0, 0] == min(begun)
 
 
 def test_samples_have_the_mixtures_moments():
@@ -442,6 +494,8 @@ def test_a_component_of_bits_without_points_stays_where_it_is():
     r = np.array([[1.0, 0.0], [1.0, 0.0]])
     log_pi, l = bernoulli.maximise(np.array([[1.0, 0, 1], [0.0, 0, 1]]), r, np.full((2, 3), 7.0), 5.0)
     assert log_pi.tolist() == [0, -math.inf] and np.allclose(l, [[0, -5, 5], [7, 7, 7]])
+    model = BernoulliMixture(components=3, bound=2.0, starts=1)
+    assert np.max(abs(model.init(Stream.seed(0), {"x": np.eye(4)})[0]["l"])) == 2
 
 
 @pytest.mark.parametrize("seed", range(5))

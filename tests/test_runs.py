@@ -55,7 +55,8 @@ def plain(monkeypatch):
     monkeypatch.setattr(runs, "_snapshot", lambda opened: None)
 
 
-def small(model, out, steps=20, every=5, data="digits", **more):
+def small(model, out, steps=20, every=5, data=None, **more):
+    data = data or ("patterns" if model == "gan-bits" else "digits")
     return runs.run(model, data, steps=steps, every=every, out=out, **{**SMALL[model], **more})
 
 

@@ -94,6 +94,14 @@ def test_samples_of_the_averaged_weights_are_judged_beside_the_test_data(made, n
     assert found == json.loads((opened.folder / "results.json").read_text())["samples"]
 
 
+def test_samples_of_bits_are_compared_with_a_mixture_of_bernoullis_and_with_no_single_one():
+    """Which is each pixel by itself."""
+    s     = Stream.seed(0)
+    found = references.references(load("digits", s).as_bits("threshold", s), 30, s)
+    assert list(found) == ["Training data", f"A mixture of {references.COMPONENTS} Bernoullis",
+                           "Each pixel by itself"]
+
+
 @pytest.mark.parametrize("law", ["real", "drawn", "independent"])
 def test_references_are_as_many_as_the_samples_and_come_from_the_training_data_alone(law):
     x    = numpy.arange(40.0)[:, None] + numpy.array([[0.0, 100]])

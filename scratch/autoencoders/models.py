@@ -207,18 +207,25 @@ class VAE(Descent):
         bounds = {name: bound - self.bins(x.shape[1]) for name, bound in bounds.items()}
         return bounds | {"reconstruction": bounds["ELBO"] + kl, "KL": kl}
 
-    def log_prob(self, params, stats, x, stream=Stream.seed(0), codes=257):
-        """log P(x_n) in nats [N] of whole levels, a sum over `codes` values of each of one or two numbers in the code,
-        in the precision of stats; the stream draws the bits that dynamic binarisation wants. Raises ValueError for
-        longer codes and for real numbers, and as `evaluate` does."""
+    def log_prob(self, params, stats, x, stream=Stream.seed(0), tolerance=1e-3):
+        """log P(x_n) in nats [N] of whole levels, in the precision of stats: a sum over values of each of one or two
+        numbers in the code, twice as many until no log P(x_n) moves by more than the tolerance. The stream draws the
+        bits that dynamic binarisation wants. Raises ValueError for longer codes, for real numbers and where 2049 values
+        are too few, and as `evaluate` does."""
         if self.latent > 2 or not LIKELIHOODS[self.decoder].whole:
             raise ValueError(f"log_prob was asked of latent={self.latent} and decoder={self.decoder!r}; expected one "
                              "or two numbers in the code and a decoder of whole levels, logistic or bernoulli: else "
                              "take the bounds of `evaluate`.")
-        x = check_examples(x, len(stats["centre"]), 2 if self._static else self.levels)
-        return vae.log_evidence(self.seen(x, stream("x"), stats["centre"].dtype),
-                                lambda z: self._decode(params, stats, z), self.latent, codes,
-                                LIKELIHOODS[self.decoder].log_prob)
+        x     = check_examples(x, len(stats["centre"]), 2 if self._static else self.levels)
+        x     = self.seen(x, stream("x"), stats["centre"].dtype)
+        found = math.inf
+        for n in (65, 129, 257, 513, 1025, 2049):
+            before, found = found, vae.log_evidence(x, lambda z: self._decode(params, stats, z), self.latent, n,
+                                                    LIKELIHOODS[self.decoder].log_prob)
+            if bool(xp.all(xp.abs(found - before) <= tolerance)):
+                return found
+        raise ValueError(f"The sum over {n} values of each number in the code still moves by more than "
+                         f"tolerance={tolerance}: the decoder is too steep for it; allow more.")
 
     def sample(self, params, stats, stream, n):
         """n examples [n, D] of p(x | z), z of the prior: levels, or real numbers where the data are."""

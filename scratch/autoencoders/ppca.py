@@ -10,8 +10,8 @@ from backends import xp
 from scratch.autodiff import logabsdet
 from scratch.autoencoders import vae
 from scratch.data.checks import check_table
-from scratch.hyper import Choice, Count, hyper
-from scratch.mixtures.em import EM
+from scratch.hyper import Choice, Whole, hyper
+from scratch.train import EM, OfReals
 
 
 def log_likelihood(x, W, b, s2):
@@ -41,13 +41,14 @@ def em_step(x, W, b, s2):
     """One step of EM: the moments of p(z_n | x_n), then the W, b and s2 that make the expected log p(x, z) largest, all
     at once: a regression of x on z.                                                              [vae.ppca_stepped]"""
     N, M = x.shape
+    y = x - b                                                                   # [N, M]
     P = s2 * xp.eye(W.shape[1], dtype=W.dtype) + W.T @ W                        # [K, K]
-    m = xp.linalg.solve(P, W.T @ (x - b).T).T                                   # [N, K]   mean of z | x
+    m = xp.linalg.solve(P, W.T @ y.T).T                                         # [N, K]   mean of z | x
     V = s2 * xp.linalg.inv(P)                                                   # [K, K]   its covariance
-    d, e = x - xp.mean(x, axis=0), m - xp.mean(m, axis=0)
+    d, e = y - xp.mean(y, axis=0), m - xp.mean(m, axis=0)
     W  = xp.linalg.solve(e.T @ e + N * V, e.T @ d).T                            # [M, K]
     s2 = (xp.mean(xp.sum((d - e @ W.T)**2, axis=1)) + xp.sum((W @ V) * W)) / M
-    return W, xp.mean(x, axis=0) - W @ xp.mean(m, axis=0), s2
+    return W, b + xp.mean(y, axis=0) - W @ xp.mean(m, axis=0), s2
 
 
 #                  x and W, b, s2 -> better ones
@@ -58,36 +59,36 @@ LEARN = {
 
 
 @dataclasses.dataclass(frozen=True)
-class PPCA(EM):
+class PPCA(EM, OfReals):
     """Probabilistic principal components, learned at once by the closed form, or step by step by EM.
 
     params are W [D, K], b [D] and s2 []; stats is empty. Raises ValueError for as many numbers in the code as columns.
     """
-    latent: int = hyper(8,             Count,         "numbers in the code")
+    latent: int = hyper(0,             Whole,         "numbers in the code; 0 for as many as fit, at most 8")
     learn:  str = hyper("closed form", Choice(LEARN), "how it is learned")
 
     PARAMS = ("W", "b", "s2")
 
-    def view(self, data, stream):
-        """A density is learned of numbers that have one: whole levels are dequantised."""
-        return data.dequantised(stream)
-
     def sizes(self, D):
-        return (D, self.latent), (D,), ()
+        return (D, self.latent or min(8, D - 1)), (D,), ()
 
     def init(self, stream, example):
         """params, stats: the mean of the data example["x"] [N, D], and their variance, a half of it in a random W."""
         x = check_table(example["x"]).astype(self.precision)
-        if self.latent >= x.shape[1]:
-            raise ValueError(f"latent={self.latent}, but x has {x.shape[1]} columns; expected fewer than columns.")
+        D, (_, K) = x.shape[1], self.sizes(x.shape[1])[0]
+        if not 0 < K < D:
+            raise ValueError(f"latent={self.latent}, but the data have {D} column{'s' * (D > 1)}; expected a code of "
+                             f"fewer numbers than columns{': choose a smaller latent' * (D > 1)}.")
         s2 = xp.mean(xp.var(x, axis=0)) / 2
         if not bool(s2 > 0):
             raise ValueError("x has rows that are all the same; expected data that vary.")
-        W  = xp.sqrt(s2 / self.latent) * stream("W").normal((x.shape[1], self.latent), self.precision)
+        W  = xp.sqrt(s2 / K) * stream("W").normal((D, K), self.precision)
         return {"W": W, "b": xp.mean(x, axis=0), "s2": s2}, {}
 
     def step(self, x, W, b, s2):
-        return LEARN[self.learn](x, W, b, s2), xp.sum(log_likelihood(x, W, b, s2))
+        least   = 4 * len(b) * xp.finfo(x.dtype).eps * xp.mean(xp.var(x, axis=0))     # less than that is rounding
+        log_lik = xp.where(s2 > least, xp.sum(log_likelihood(x, W, b, s2)), math.nan)
+        return LEARN[self.learn](x, W, b, s2), log_lik
 
     def finished(self, before, after):
         return self.learn == "closed form" or super().finished(before, after)

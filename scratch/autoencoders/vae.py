@@ -12,9 +12,10 @@
 """
 import math
 
-from backends import xp
+from backends import backend, xp
 from scratch.autodiff import logsumexp, ndtr
-from scratch.probability.distributions import gaussian_log_prob
+from scratch.mixtures.bernoulli import log_joint
+from scratch.probability.distributions import bernoulli_log_prob, gaussian_log_prob
 from scratch.probability.divergences import kl_normal
 from scratch.probability.estimators import log_mean_exp, reparameterise
 
@@ -65,8 +66,15 @@ def log_evidence(x, decode, Z, n=257, log_prob=gaussian_log_prob):
     t = xp.linspace(-8.5, 8.5, n)
     z = xp.stack([t[xp.arange(n**Z) // n**k % n] for k in range(Z)], axis=-1).astype(x.dtype)          # [n^Z, Z]
     log_w = Z * math.log(17 / (n - 1) / math.sqrt(2 * math.pi)) - xp.sum(z * z, axis=1) / 2            # [n^Z]
-    p = decode(z)
-    return xp.stack([logsumexp(log_w + log_prob(x[i:i + 1], *p)) for i in range(len(x))])
+    step, parts = max(1, 64 * backend().block // max(x.shape)), []
+    for i in range(0, n**Z, step):
+        w, p = log_w[i:i + step], decode(z[i:i + step])
+        if log_prob is bernoulli_log_prob:                              # the codes are the components of a mixture
+            log_p = log_joint(x, w, *p)
+        else:
+            log_p = xp.stack([w + log_prob(one, *p) for one in x[:, None]])
+        parts.append(logsumexp(log_p, axis=1))                                                          # [B]
+    return logsumexp(xp.stack(parts), axis=0)
 
 
 def sample(z, eps, decode):

@@ -193,8 +193,8 @@ class PixelCNN(Exact, Descent):
 
     def _need(self, levels):
         if levels is None:
-            raise ValueError("The data hold real numbers; expected levels: say how many there are, with levels (2 for "
-                             "bits).")
+            raise ValueError("The data hold numbers that are no levels; expected levels: say how many there are, with "
+                             "levels (2 for bits), or choose a model of real numbers.")
 
     def init(self, stream, example):
         self._need(self.levels)

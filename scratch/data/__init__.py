@@ -49,10 +49,13 @@ class Data:
 
     def as_bits(self, how, stream):
         """With bits for levels: by "threshold" 1 from half the range on, by "static" drawn once, as `binarised` does.
-        Raises ValueError where x is not levels."""
-        if self.levels is None:
-            raise ValueError("The data hold real numbers; expected levels, of which to make bits: say how many there "
-                             "are, with levels (2 for bits).")
+        Raises ValueError where x is not levels, and for text."""
+        if self.symbols:
+            raise ValueError(f"The data are text of {len(self.symbols)} different characters, whose order says "
+                             "nothing; expected levels, of which to make bits.")
+        if self.levels is None or self.train["x"].dtype.kind == "f":
+            raise ValueError("The data hold numbers that are no levels; expected levels, of which to make bits: say "
+                             "how many there are, with levels (2 for bits), or choose a model of real numbers.")
         if how == "static" or self.levels == 2:
             return self.binarised(stream)
         half = (self.levels - 1) / 2

@@ -18,7 +18,8 @@ def units(x):
     """Mean and deviation of the columns of x [N, D], float32 [D] each, found in float64; for the deviation of a column
     that is constant but for rounding 1."""
     mean, deviation = xp.mean(x, axis=0, dtype="float64"), xp.std(x, axis=0, dtype="float64")
-    return mean.astype("float32"), xp.where(deviation > 1e-6 * xp.abs(mean), deviation, 1).astype("float32")
+    least = (8 * xp.finfo(x.dtype).eps if x.dtype.kind == "f" else 0) * xp.abs(mean)
+    return mean.astype("float32"), xp.where(deviation > least, deviation, 1).astype("float32")
 
 
 def one_hot(y, K):

@@ -57,6 +57,8 @@ class Machine(OfBits, Descent):
     A subclass has `energy(x, **law)`, `log_partition(**law)`, `sweep(stream, x, **law)`, `enumerated(stream, n, **law)`
     which draws n examples, and `size(D)` of W. stats hold `rates` [D], and where it learns by pcd `chains` [chains, D].
     """
+    likelihood = "up to Z"
+
     lr:           float = hyper(5e-3,  Positive,      "learning rate")
     ema:          float = hyper(0.999, Fraction,      "decay of the average of the weights that is used afterwards; 0 "
                                                       "for the weights themselves")

@@ -12,7 +12,7 @@ from scratch.flows.bijections import additive, chained, coupling, diagonal, iaf,
 from scratch.hyper import Choice, Count, Fraction, NonNegative, Positive, Sizes, hyper
 from scratch.nets import ACTIVATIONS
 from scratch.probability.distributions import gaussian_log_prob
-from scratch.train import Descent, Exact
+from scratch.train import Descent, OfReals
 
 #                 layer i of examples of this shape: True where a column stays
 MASKS = {
@@ -48,8 +48,10 @@ def log_base(z):
 
 
 @dataclasses.dataclass(frozen=True)
-class Flow(Exact, Descent):
+class Flow(OfReals, Descent):
     """Normalising flow, trained by the likelihood; whole levels are dequantised.
+
+    log p is that of numbers; of levels k it is asked at (k + u) / levels, as the data's view has them.
 
     params are a list, of each bijection its own; stats are the mean and the deviation of the data, `centre` and `scale`
     [D], in units of which the bijections work. Raises ValueError for hyper-parameters and data that do not go together.
@@ -69,13 +71,13 @@ class Flow(Exact, Descent):
     shape:      tuple = hyper((),             Sizes,               "of an example, where the data do not say it "
                                                                    "themselves")
 
-    def view(self, data, stream):
-        """A density is learned of numbers that have one: whole levels are dequantised."""
-        return data.dequantised(stream)
-
     def init(self, stream, example):
-        centre, scale = units(example["x"])
-        return self.bijection(len(centre)).init(stream), {"centre": centre, "scale": scale}
+        x, bijection = example["x"], self.bijection(example["x"].shape[1])
+        if x.dtype.kind == "f" and bool(xp.any(same := xp.all(x == x[0], axis=0))):
+            raise ValueError(f"Column {int(xp.argmax(same))} of x is constant; expected numbers that vary, else no "
+                             "density is the largest: drop it.")
+        centre, scale = units(x)
+        return bijection.init(stream), {"centre": centre, "scale": scale}
 
     @functools.cache
     def bijection(self, D):

@@ -5,13 +5,14 @@ import math
 
 from backends import xp
 from scratch import optim, trees
+from scratch.autodiff import logsumexp
 from scratch.data import PARTS
 from scratch.data.levels import check_examples, one_hot
 from scratch.gans.nets import NETS
 from scratch.gans.objectives import OBJECTIVES, gradient_penalty
 from scratch.hyper import Choice, Count, Fraction, NonNegative, Positive, Sizes, Whole, hyper
 from scratch.metrics.codes import arithmetic, lerp, slerp
-from scratch.mixtures.bernoulli import responsibilities
+from scratch.mixtures.bernoulli import log_joint
 from scratch.nets import ACTIVATIONS
 from scratch.nets.normalisation import running
 from scratch.train import Standardised
@@ -51,6 +52,7 @@ class GAN(Standardised):
                                                                     "it is relu")
 
     criterion, higher = "Fréchet distance", False
+    likelihood = property(lambda self: "exact" if self.codes else "none")
     last = True                 # moments cannot choose: of a ring they like best what covers none of its modes
 
     def view(self, data, stream):
@@ -58,7 +60,11 @@ class GAN(Standardised):
         if few:
             raise ValueError(f"The data have one example for {few[0]}; expected two at least, whose moments samples "
                              "are held against.")
-        return super().view(data, stream)
+        data = super().view(data, stream)
+        if self.codes and (data.levels != 2 or self.classes):
+            raise ValueError(f"codes={self.codes}, but the data have {data.levels or 'no'} levels and classes="
+                             f"{self.classes}; expected 2 levels and no classes: of bits the law is then known.")
+        return data
 
     def init(self, stream, example):
         stats   = self.units(example)
@@ -172,25 +178,31 @@ class GAN(Standardised):
         z = self.drawn_codes(stream("z"), stats, n)
         y = self.drawn_labels(stream("y"), stats, n, y)
         x = self.generate(params, stats, z, y)
-        if self.codes and self.levels == 2:
+        if self.codes:
             return (stream("x").uniform(x.shape, x.dtype) < self.shown(x)).astype(xp.int64)
         return self.as_data(x, stats)
 
+    def evaluate(self, params, stats, batch, stream, draws=1):
+        """log P(x_n) of each example in nats [N], where there are codes."""
+        return {"log-likelihood": self.log_prob(params, stats, batch["x"])}
+
     def log_prob(self, params, stats, x):
         """log P(x_n) in nats [N] of bits, in the precision of stats: a mixture of as many components as codes, equal in
-        weight. Raises ValueError where codes, bits or labels stand in the way, and as `check_examples` does."""
-        if not self.codes or self.levels != 2 or self.classes:
-            raise ValueError(f"log_prob was asked of codes={self.codes}, levels={self.levels} and "
-                             f"classes={self.classes}; expected codes, 2 levels and no classes: else a GAN has no law "
-                             "that can be summed.")
+        weight. Raises ValueError where there are no codes, and as `check_examples` does."""
+        if not self.codes:
+            raise ValueError("log_prob was asked of codes=0; expected a finite number of codes, over which a sum can "
+                             "go: else a GAN has no law that is known.")
         x = check_examples(x, len(stats["centre"]), 2).astype(stats["centre"].dtype)
         z = xp.eye(self.codes, dtype=x.dtype)
         l = 2 * self._players(x.shape[1])["generator"][1](params["generator"], z, None, stats["moments"])[0]
-        return responsibilities(x, -math.log(self.codes), l)[1]
+        return logsumexp(log_joint(x, -math.log(self.codes), l), axis=1)
 
     def pictures(self, params, stats, batch, stream):
         """Images in [0, 1]: eight ways between codes, a row each; and samples, each above what it becomes when the mean
-        code of samples with much ink, less that of samples with little, is added to its own. Of a class each."""
+        code of samples with much ink, less that of samples with little, is added to its own. Of a class each. Where
+        the codes are finitely many, what each of them says."""
+        if self.codes:
+            return {"components": self.shown(self.generate(params, stats, xp.eye(self.codes, dtype="float32")))}
         a, b = (self.drawn_codes(stream(end), stats, 8)[:, None] for end in "ab")
         way  = (slerp if a.shape[-1] > 1 else lerp)(a, b, (xp.arange(8, dtype=a.dtype) / 7)[:, None])
         z    = self.drawn_codes(stream("z"), stats, 512)

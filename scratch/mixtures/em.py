@@ -5,14 +5,11 @@
     mu       means                                                   [K, D]
 """
 import dataclasses
-import itertools
 import math
 
 from backends import xp
-from scratch.hyper import Choice, Count, NonNegative, check, hyper
-from scratch.train import Exact, Model, State
-
-PRECISIONS = ("float32", "float64")
+from scratch.hyper import Count, hyper
+from scratch.train import EM, State
 
 
 # ---- the start -------------------------------------------------------------------------------------------------------
@@ -56,36 +53,6 @@ def log(pi):
 
 
 # ---- the models ------------------------------------------------------------------------------------------------------
-@dataclasses.dataclass(frozen=True)
-class EM(Exact, Model):
-    """A model that learns by EM on the whole of the data: its log-likelihood never falls. Besides what a model has it
-    has the names PARAMS of its params, and
-
-        sizes(D) -> the shape of each                     step(x, *params) -> new params, sum_n log p(x_n) of the old
-    """
-    tol:       float = hyper(1e-6,      NonNegative,        "stop when a step adds fewer nats to the mean log p(x)")
-    precision: str   = hyper("float64", Choice(PRECISIONS), "of the parameters, and so of all that is computed")
-
-    __post_init__ = check
-
-    def batches(self, data, stream, start):
-        return itertools.repeat({"x": data["x"].astype(self.precision)})
-
-    def template(self, shape):
-        sizes = self.sizes(math.prod(shape))
-        return State(0, {name: xp.zeros(size, dtype=self.precision) for name, size in zip(self.PARAMS, sizes)})
-
-    def update(self, state, batch, stream):
-        """One step of EM on the whole batch; metrics: the mean log-likelihood before it, in nats."""
-        new, log_lik = self.step(batch["x"], *(state.params[name] for name in self.PARAMS))
-        return (state._replace(step=state.step + 1, params=dict(zip(self.PARAMS, new))),
-                {"log_lik": log_lik / len(batch["x"])})
-
-    def finished(self, before, after):
-        """Has the last step added less than `tol`?"""
-        return after["log_lik"] - before["log_lik"] < self.tol
-
-
 @dataclasses.dataclass(frozen=True)
 class Mixture(EM):
     """A mixture: besides what EM wants, begin(x, stream) -> params, one of the starts to choose from."""

@@ -19,6 +19,7 @@ from scratch.autodiff import logsumexp, softmax
 from scratch.data.checks import check_table
 from scratch.hyper import Choice, NonNegative, hyper
 from scratch.mixtures.em import Mixture, clusters, log, or_inf
+from scratch.train import OfReals
 
 log_2pi = math.log(2 * math.pi)
 
@@ -151,7 +152,7 @@ def start(x, K, stream, covariance="full", floor=0.0, steps=100):
 
 # ---- the model -------------------------------------------------------------------------------------------------------
 @dataclasses.dataclass(frozen=True)
-class GaussianMixture(Mixture):
+class GaussianMixture(Mixture, OfReals):
     """Gaussian mixture, learned by EM on the whole of the data. Its log-likelihood never falls.
 
     params are log_pi [K], mu [K, D] and Sigma [K, D, D]; stats is empty. Raises ValueError or TypeError, in a sentence,
@@ -161,10 +162,6 @@ class GaussianMixture(Mixture):
     floor:      float = hyper(5e-4,   NonNegative,         "least variance in any direction, in the data's units^2")
 
     PARAMS = ("log_pi", "mu", "Sigma")
-
-    def view(self, data, stream):
-        """A density is learned of numbers that have one: whole levels are dequantised."""
-        return data.dequantised(stream)
 
     def sizes(self, D):
         K = self.components

@@ -187,7 +187,7 @@ def held_out(opened, draws=1, stream=Stream.seed(0), parts=PARTS):
             x = model.sample(params, stats, stream(part), SAMPLES)
             distance = frechet_distance(*(pixels(a, opened.data.levels) for a in (x, data["x"])))
             results[part][FRECHET] = (float(distance), 0.0)
-        else:
+        if model.criterion != FRECHET or model.likelihood == "exact":
             block = min(1000, max(1, AT_ONCE // (data["x"].shape[1] * model.width)))
             each  = [model.evaluate(params, stats, {k: a[:n][i:i + block] for k, a in data.items()},
                                     stream(part)(i), draws) for i in range(0, n, block)]

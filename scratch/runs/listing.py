@@ -13,8 +13,9 @@ def table():
     """The models as a table in Markdown."""
     rows = ["| model | | paper | family | log p(x) | derivations | lines |", "|---|---|---|---|---|---|---|"]
     for name, entry in MODELS.items():
-        rows.append(f"| `{name}` | {entry.title} | {entry.paper} | {entry.family} | {entry.model.likelihood} "
-                    f"| {', '.join(entry.derivations.split())} | {sum(map(lines_of_code, code(entry)))} |")
+        cells = (f"`{name}`", entry.title, entry.paper, entry.family, entry.model(**entry.defaults).likelihood,
+                 ", ".join(entry.derivations.split()), sum(map(lines_of_code, code(entry))))
+        rows.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join(rows)
 
 

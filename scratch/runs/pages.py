@@ -36,7 +36,7 @@ CAPTIONS = {
     "samples":          "Samples: what it draws.",
     "data":             "Training data, for comparison.",
     "reconstructions":  "Test data, and below each what comes back from its code.",
-    "components":       "The means of the components.",
+    "components":       "The means of the components, or of the codes.",
     "means":            "Means of p(x | z) for codes z of the prior: samples without the noise of single pixels.",
     "latent":           "The plane of codes: the mean for each of 20 x 20 quantiles of the prior.",
     "interpolation":    "From one code to another, a row each, along the sphere near which codes lie.",
