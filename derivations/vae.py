@@ -569,7 +569,7 @@ halves = World("a linear decoder, and the codes of another one", base=linear,
     m     = let(r"m",                lambda x, b_0, W_0, V, s_0: (x - b_0) @ W_0 @ V / s_0),              # [N, K]
     x_bar = let(r"\bar x",           lambda x: mean(x, 0)),
     m_bar = let(r"\bar m",           lambda m: mean(m, 0)),
-    zs    = let(r"z_i",              lambda m, V, K: m[:, None] + normals(K) @ (eigh(V)[1] * sqrt(eigh(V)[0])).T),    # [N, 6^K, K], of mean m and covariance V
+    zs    = let(r"z_i",              lambda m, V, K: normals(K) @ (eigh(V)[1] * sqrt(eigh(V)[0])).T + m[:, None]),    # [N, 6^K, K], of mean m and covariance V
     W_1   = let(r"W_1",              lambda x, m, m_bar, V, N: x.T @ (m - m_bar) @ inv(m.T @ (m - m_bar) + N * V)),
     b_1   = let(r"b_1",              lambda x_bar, m_bar, W_1: x_bar - m_bar @ W_1.T))
 

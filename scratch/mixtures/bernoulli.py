@@ -44,7 +44,8 @@ def maximise(x, r, l, bound=math.inf):
 
 
 def em_step(x, log_pi, l, bound=math.inf):
-    """One E and one M step, and sum_n log p(x_n) of the old parameters.               [mixtures.bits_stepped_called]"""
+    """One E and one M step, and sum_n log p(x_n) of the old parameters. Without a bound a bit may become certain, and
+    the next step NaN.                                                                 [mixtures.bits_stepped_called]"""
     r, log_p = responsibilities(x, log_pi, l)
     return maximise(x, r, l, bound), xp.sum(log_p)
 
