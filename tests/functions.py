@@ -188,6 +188,8 @@ TABLE = [
         lambda x, eps, W, V: vae.importance_terms(x, xp.swapaxes(eps, 0, 1), net(W), net(V)).T, "example"),
     Row("autoencoders.vae.importance_bound",       [real(B, 3), real(B, 5, 2), real(2, 3, 2), real(2, 2, 3)],
         lambda x, eps, W, V: vae.importance_bound(x, xp.swapaxes(eps, 0, 1), net(W), net(V)), "example"),
+    Row("autoencoders.vae.pairwise",               [real(B, 3), real(5, 3), real(5, 3)],
+        vae.pairwise(distributions.gaussian_log_prob), "example"),
     Row("autoencoders.vae.log_evidence",           [real(B, 3), real(2, 2, 3)],
         lambda x, V: vae.log_evidence(x, net(V), 2, 33), "example"),
     Row("autoencoders.vae.sample",                 [real(B, 2), real(B, 3), real(2, 2, 3)],

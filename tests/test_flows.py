@@ -473,7 +473,8 @@ def test_the_weights_of_all_codes_integrate_to_the_evidence_whatever_the_flow(la
     for x_n in model.seen(x[:2 // latent], SEED, "float64"):
         log_p, kl = model._terms(params, stats, np.tile(x_n, (len(eps), 1)), eps)
         cells = np.exp(log_p - kl + log_normal(eps) + latent * math.log(t[1] - t[0]))
-        want, = vae.log_evidence(x_n[None], lambda z: model._decode(params, stats, z), latent, 257, logistic_log_prob)
+        pairs = vae.pairwise(logistic_log_prob)
+        want, = vae.log_evidence(x_n[None], lambda z: model._decode(params, stats, z), latent, 257, pairs)
         assert abs(math.log(cells.sum()) - want) <= 1e-9
 
 

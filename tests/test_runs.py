@@ -56,7 +56,7 @@ def plain(monkeypatch):
 
 
 def small(model, out, steps=20, every=5, data=None, **more):
-    data = data or ("patterns" if model == "gan-bits" else "digits")
+    data = ("patterns" if model == "gan-bits" else "digits") if data is None else data
     return runs.run(model, data, steps=steps, every=every, out=out, **{**SMALL[model], **more})
 
 

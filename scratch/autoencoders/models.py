@@ -12,6 +12,7 @@ from scratch.data.checks import check_array, check_integer, check_memory
 from scratch.data.levels import binarise, check_examples, dequantise, quantise
 from scratch.flows.bijections import chained, iaf
 from scratch.hyper import Choice, Count, Fraction, Levels, NonNegative, Positive, Sizes, Whole, hyper
+from scratch.mixtures.bernoulli import log_joint
 from scratch.nets import ACTIVATIONS, affine, mlp
 from scratch.probability.distributions import bernoulli_log_prob, gaussian_log_prob, logistic_log_prob, per_example
 from scratch.probability.divergences import kl_normal
@@ -218,10 +219,11 @@ class VAE(Descent):
                              "take the bounds of `evaluate`.")
         x     = check_examples(x, len(stats["centre"]), 2 if self._static else self.levels)
         x     = self.seen(x, stream("x"), stats["centre"].dtype)
+        pairs = ((lambda x, l: log_joint(x, 0, l)) if self.decoder == "bernoulli" else     # of a mixture of codes
+                 vae.pairwise(LIKELIHOODS[self.decoder].log_prob))
         found = math.inf
         for n in (65, 129, 257, 513, 1025, 2049):
-            before, found = found, vae.log_evidence(x, lambda z: self._decode(params, stats, z), self.latent, n,
-                                                    LIKELIHOODS[self.decoder].log_prob)
+            before, found = found, vae.log_evidence(x, lambda z: self._decode(params, stats, z), self.latent, n, pairs)
             if bool(xp.all(xp.abs(found - before) <= tolerance)):
                 return found
         raise ValueError(f"The sum over {n} values of each number in the code still moves by more than "

@@ -44,10 +44,10 @@ def gated_sight(x, kernel, layers):
     """The same of the two stacks.                                                [autoregressive.unseen_rows_called]"""
     row  = 1, kernel[1]
     v    = reach(x, rows_mask(kernel, True))
-    seen = reach(x, kernel_mask(row, 1, 1, 1, True)) + v
+    seen = xp.maximum(reach(x, kernel_mask(row, 1, 1, 1, True)), v)
     for _ in range(layers):
         v    = reach(v, rows_mask(kernel, False))
-        seen = reach(seen, kernel_mask(row, 1, 1, 1, False)) + v
+        seen = xp.maximum(reach(seen, kernel_mask(row, 1, 1, 1, False)), v)
     return seen
 
 

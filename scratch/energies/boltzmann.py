@@ -20,13 +20,13 @@ def states(n):
 
 
 def bits(i, n):
-    """The rows [..., n] of the numbers i [...]."""
+    """The rows [..., n] of the numbers i [...].                                            [energies.states_called]"""
     return i[..., None] >> xp.arange(n)[::-1] & 1
 
 
 def listed(energy, W):
     """The energies of all states of W's first layer [2^n], of the numbers that write them, in blocks. Raises ValueError
-    for more than 20 units."""
+    for more than 20 units.                                                                [energies.log_z_called]"""
     n, m = W.shape
     if n > MOST:
         raise ValueError(f"log Z of {n} units is a sum over 2^{n} states; expected at most {MOST} units: estimate it "
