@@ -200,7 +200,7 @@ TAPS   = """() => {
     sign.click();
     const panels = [...line.querySelectorAll(".refuted")], text = panels.map(p => p.textContent).join();
     if (panels.length != 1 || sign.getAttribute("aria-expanded") != "true" || text.includes("undefined") ||
-        !kills.every(kill => kill && kill.every(part => part &&
+        text.endsWith("where ") || !kills.every(kill => kill && kill.every((part, i) => (part || i == 2) &&
             part.replace(" -> ", " → ").split("   ").every(piece => text.includes(piece)))))
       wrong.push(`${line.id}: ${sign.outerHTML} opens ${text}`);
     sign.click();

@@ -33,7 +33,7 @@ function tap(sign) {
     const [change, by, world, ...sides] = data.kills[line.id][i];
     const one = document.createElement("details"), what = document.createElement("summary"), list = document.createElement("ul");
     what.textContent = `${change.replace(" -> ", " → ")} is refuted by ${by}`;
-    for (const text of [...sides, ...world.split("   ").map(letter => `where ${letter}`)]) {
+    for (const text of [...sides, ...world.split("   ").filter(Boolean).map(letter => `where ${letter}`)]) {
       const item = document.createElement("li");
       item.textContent = text;
       list.append(item);
