@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from backends import xp
 from backends.random import Stream
+from scratch import trees
 from scratch.autodiff import grad, jacobian, sigmoid
-from scratch.autoencoders import PPCA, hierarchical, latent, plain, ppca, vae
+from scratch.autoencoders import PPCA, VAE, hierarchical, latent, plain, ppca, vae
 from scratch.data import Data
 from scratch.probability import distributions
 from scratch.train import fit
@@ -392,3 +393,27 @@ def test_the_codes_of_a_picture_are_the_quantiles_of_squares(n):
     cdf = [[(mp.erf(mp.mpf(float(c)) / mp.sqrt(2)) + 1) / 2 for c in row] for row in z[::max(1, n // 3)]]
     want = [[(i // n + mp.mpf(1) / 2) / n, (i % n + mp.mpf(1) / 2) / n] for i in range(0, n * n, max(1, n // 3))]
     assert max(abs(a - b) for row, other in zip(cdf, want) for a, b in zip(row, other)) <= 4 * EPS
+
+
+@pytest.mark.parametrize("learn", ["closed form", "em"])
+@pytest.mark.parametrize("seed", range(4))
+def test_data_in_a_plane_have_no_density_however_the_rounding_falls(learn, seed):
+    rng = np.random.default_rng(seed)
+    x   = rng.normal(size=(200, 3)) @ rng.normal(size=(3, 8))
+    with np.errstate(all="ignore"), pytest.raises(ValueError, match="no variance beyond 3 directions, so no density"):
+        learned(PPCA(latent=3, learn=learn, tol=0.0), x)
+
+
+def test_a_sum_over_codes_goes_on_until_it_is_settled_and_says_where_it_is_not():
+    model = VAE(decoder="bernoulli", latent=1, hidden=(), levels=2)
+    x     = np.array([[0, 1, 1], [1, 0, 1]], dtype="uint8")
+    params, stats = trees.map(lambda a: a.astype("float64"), model.init(Stream.seed(0), {"x": x}))
+
+    def steep(by):
+        W = np.array([[1.0, -2.0, 3.0]]) * by
+        return {**params, "decoder": [{"W": W, "b": np.zeros(3)}]}
+    exact = vae.log_evidence(x.astype("float64"), lambda z: model._decode(steep(9), stats, z), 1, 100_001,
+                             vae.pairwise(distributions.bernoulli_log_prob))
+    assert np.max(abs(model.log_prob(steep(9), stats, x, tolerance=1e-6) - exact)) <= 1e-6
+    with pytest.raises(ValueError, match="^The sum over 2049 values of each number in the code still moves"):
+        model.log_prob(steep(1e5), stats, x, tolerance=1e-9)

@@ -1013,3 +1013,18 @@ def test_a_number_that_is_no_integer_in_its_range_is_refused(n, low, high, error
     with pytest.raises(error, match=f"steps={n!r} is .*expected an integer"):
         check_integer(n, "steps", low, high)
     assert check_integer(numpy.int64(3), "steps", 3, 3) == 3
+
+
+@pytest.mark.parametrize("how", ["threshold", "static"])
+def test_neither_text_nor_what_was_dequantised_can_become_bits(how):
+    part = {"x": numpy.zeros((4, 3), "uint8")}
+    with pytest.raises(ValueError, match="^The data are text of 3 different characters, whose order says nothing"):
+        data.Data(part, part, part, shape=(3,), levels=3, symbols="abc").as_bits(how, SEED)
+    with pytest.raises(ValueError, match="^The data hold numbers that are no levels; expected levels"):
+        load("digits", SEED).dequantised(SEED).as_bits(how, SEED)
+
+
+def test_what_varies_little_beside_its_mean_is_constant_only_where_its_precision_says_so():
+    x = 1.7e9 + numpy.array([[-1000.0], [1000.0]])
+    for dtype, want in (("float64", 1000), ("float32", 1)):
+        assert math.isclose(data.levels.units(x.astype(dtype))[1][0], want, rel_tol=1e-6)

@@ -517,3 +517,10 @@ def test_a_vae_with_a_flow_learns_on_a_device_without_waiting_and_its_pictures_k
     other = model.pictures(params | {"flow": trees.map(lambda a: 0 * a, params["flow"])}, stats, {"x": x}, SEED)
     assert np.array_equal(shown[:, 0], other["reconstructions"][:, 0])
     assert (shown[:, 1] != other["reconstructions"][:, 1]).all()
+
+
+def test_a_constant_column_is_refused_and_a_template_is_not():
+    x = np.stack([np.arange(5.0), np.full(5, 3.0)], axis=1)
+    with pytest.raises(ValueError, match="^Column 1 of x is constant; expected numbers that vary"):
+        Flow(layers=1, hidden=(3,)).start(SEED, {"x": x})
+    assert Flow(layers=1, hidden=(3,)).template((2,)).step == 0
