@@ -438,7 +438,7 @@ def normal_bound(N, log_p, Sigma, mu, D_z): return 1 / N * sum(log_p, 0) - 1 / 2
 def normal_exact(D_x, s2, x, W, mu, b, Sigma, D_z):
     return -D_x * log(2 * pi * s2) / 2 - ((x - W @ mu - b) @ (x - W @ mu - b) + trace(W @ Sigma @ T(W))) / (2 * s2) - 1 / 2 * (trace(Sigma) + mu @ mu - D_z - logdet(Sigma))
 
-@lines("=", r"\log p(x) - \operatorname{klnormalfull}(\mu, \Sigma, m, S)", by="the evidence, less the KL to the posterior", covers="elbo-gap")
+@lines("=", r"-\frac{(x - b)^\top C^{-1} (x - b) + \log \det(2 \pi C)}{2} - \operatorname{klnormalfull}(\mu, \Sigma, m, S)", by="the evidence, less the KL to the posterior", covers="elbo-gap")
 def normal_called(x, b, C, mu, Sigma, m, S): return -((x - b) @ inv(C) @ (x - b) + logdet(2 * pi * C)) / 2 - divergences.kl_normal_full(mu, Sigma, m, S)
 
 @lines("argmax", r"m", of=normal_bound, over="mu", by="what is raised by moving q: the points move with mu, and the best mean is the posterior's", covers="elbo-objective-argmax")

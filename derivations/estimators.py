@@ -281,7 +281,7 @@ The value of the surrogate means little. It is pinned all the same, so that nobo
 @scores(r"\frac{1}{N} \sum_{n=1}^{N} \left(f(z_n) - b\right) \log q_\phi(z_n)", let=r"\text{the surrogate}")
 def surrogate(N, f_n, b, q_n): return 1 / N * sum((f_n - b) * log(q_n), 1)
 
-@scores("=", r"\operatorname{scoresurrogate}(\log q_\phi(z_{1:N}), f(z_{1:N}), b)", by="its value")
+@scores("=", r"\operatorname{scoresurrogate}(\log q_\phi(z_n), f(z_n), b)", by="its value")
 def surrogate_called(q_n, f_n, b): return model.score_surrogate(log(q_n), f_n, b)
 
 # ---- A baseline made of the other draws ------------------------------------------------------------------------------
@@ -308,7 +308,7 @@ def others(f_n1): return f_n1
 @scores("=", r"\frac{N \bar f - f(z_n)}{N - 1}", by="all, less its own")
 def others_short(N, f_bar, f_n): return (N * f_bar - f_n) / (N - 1)
 
-@scores("=", r"\operatorname{leaveoneout}(f(z_{1:N}))", by="the function")
+@scores("=", r"\operatorname{leaveoneout}(f(z_n))", by="the function")
 def loo_called(f_n): return model.leave_one_out(f_n)
 
 # ---- When f depends on the parameters too ----------------------------------------------------------------------------
@@ -390,7 +390,7 @@ def evidence(p_x): return log(p_x)
        gap=lambda p_k, p_z_xi, p_zi: KL(p_k, p_k * mean(ratio(p_z_xi, p_zi), 2)), covers="naive-mc-log-biased")
 def naive_log(p_k, k, p_x_zi): return E(p_k, log(1 / k * sum(p_x_zi, 2)))
 
-@naive("=", r"\mathbb{E}_{p(z^{(1:k)})}\left[\operatorname{logmeanexp}(\log p(x \mid z^{(1:k)}))\right]", by="in the log domain, where small likelihoods do not vanish")
+@naive("=", r"\mathbb{E}_{p(z^{(1:k)})}\left[\operatorname{logmeanexp}(\log p(x \mid z^{(i)}))\right]", by="in the log domain, where small likelihoods do not vanish")
 def naive_called(p_k, p_x_zi): return E(p_k, model.log_mean_exp(log(p_x_zi)))
 
 # ---- The best draw there is ------------------------------------------------------------------------------------------

@@ -237,7 +237,7 @@ One path, one latent: the old function has the last word again. So far $q$ had t
 be the one below with a little noise? Then there is no $q$ to learn, $T$ may be a thousand, and the model is called [diffusion](diffusion).
 """
 
-@markov("=", r"\operatorname{elbo}(\log p(x, z_{1:T}), q)", by="the function of one latent: the path is one")
+@markov("=", r"\operatorname{elbo}(\log p(x, z_{1:T}), q(z_{1:T} \mid x))", by="the function of one latent: the path is one")
 def markov_one_latent(p, q): return latent.elbo(log(p), q)
 
 # ---- T levels of normal numbers --------------------------------------------------------------------------------------

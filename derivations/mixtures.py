@@ -56,7 +56,7 @@ independent, so logarithms add.
 @mixture(r"\sum_n \log \sum_k \pi_k\, \mathcal{N}(x_n; \mu_k, \Sigma_k)", let=r"\mathcal{L}(\pi, \mu, \Sigma)", covers="mog-loglik")
 def likelihood(x, pi_, mu, Sigma): return sum(log(sum(pi_ * N(x, mu, Sigma), 1)))
 
-@mixture("=", r"\sum_n \operatorname{responsibilities}(x_n, \log \pi, \mu, \Sigma)", by="the function that runs; this is its second result, the first comes below")
+@mixture("=", r"\sum_n \operatorname{responsibilities}(x_n, \log \pi_k, \mu_k, \Sigma_k)", by="the function that runs; this is its second result, the first comes below")
 def likelihood_called(x, pi_, mu, Sigma): return sum(gmm.responsibilities(x, log(pi_), mu, Sigma)[1])
 
 """
@@ -70,7 +70,7 @@ def joint(x, pi_, mu, Sigma): return log(pi_ * N(x, mu, Sigma))
 @mixture("=", r"\log \pi_k - \frac{\log \det(2 \pi \Sigma_k)}{2} - \frac{(x_n - \mu_k)^{\top} \Sigma_k^{-1} (x_n - \mu_k)}{2}", by="the logarithm of the normal density")
 def joint_log(x, pi_, mu, Sigma): return log(pi_) - logdet(2 * pi * Sigma) / 2 - ((x[:, None] - mu)[..., None, :] @ inv(Sigma) @ (x[:, None] - mu)[..., None])[..., 0, 0] / 2
 
-@mixture("=", r"\operatorname{logjoint}(x_n, \log \pi, \mu, \Sigma)", by="by a triangular factor of each covariance")
+@mixture("=", r"\operatorname{logjoint}(x_n, \log \pi_k, \mu_k, \Sigma_k)", by="by a triangular factor of each covariance")
 def joint_called(x, pi_, mu, Sigma): return gmm.log_joint(x, log(pi_), mu, Sigma)
 
 r"""
@@ -81,7 +81,7 @@ $\gamma_{nk}$. It is the posterior, and here, for once, it can be computed: the 
 @mixture(r"\gamma_{nk}", let=r"p(k \mid x_n)")
 def posterior(gamma): return gamma
 
-@mixture("=", r"\operatorname{responsibilities}(x_n, \log \pi, \mu, \Sigma)", by="Bayes' rule, of logarithms: the first result of the same function")
+@mixture("=", r"\operatorname{responsibilities}(x_n, \log \pi_k, \mu_k, \Sigma_k)", by="Bayes' rule, of logarithms: the first result of the same function")
 def posterior_called(x, pi_, mu, Sigma): return gmm.responsibilities(x, log(pi_), mu, Sigma)[0]
 
 # ---- Where it is flat ------------------------------------------------------------------------------------------------
@@ -98,7 +98,7 @@ def mean_gradient(x, pi_, mu, Sigma): return D(lambda mu: sum(log(sum(pi_ * N(x,
          covers="mog-mean-stationarity:2")
 def mean_gradient_posterior(x, pi_, mu, Sigma, p): return sum((pi_ * N(x, mu, Sigma) / p[:, None])[..., None] * (inv(Sigma) @ (x[:, None] - mu)[..., None])[..., 0], 0)
 
-@mixture("=", r"\nabla_{\mu_k} \sum_n \operatorname{responsibilities}(x_n, \log \pi, \mu, \Sigma)", by="the same by our own autodiff")
+@mixture("=", r"\nabla_{\mu_k} \sum_n \operatorname{responsibilities}(x_n, \log \pi_k, \mu_k, \Sigma_k)", by="the same by our own autodiff")
 def mean_gradient_called(x, pi_, mu, Sigma): return grad(lambda mu: sum(gmm.responsibilities(x, log(pi_), mu, Sigma)[1]))(mu)
 
 @mixture(r"\nabla_{\Sigma_k} \sum_n \log \sum_k \pi_k\, \mathcal{N}(x_n; \mu_k, \Sigma_k)")
@@ -108,7 +108,7 @@ def covariance_gradient(x, pi_, mu, Sigma): return D(lambda Sigma: sum(log(sum(p
          by="the derivative of log det is the inverse, that of the inverse is minus two of them", covers="mog-cov-stationarity")
 def covariance_gradient_posterior(x, mu, Sigma, gamma): return sum(gamma[..., None, None] * (inv(Sigma) @ (x[:, None] - mu)[..., None] @ (x[:, None] - mu)[..., None, :] @ inv(Sigma) - inv(Sigma)) / 2, 0)
 
-@mixture("=", r"\nabla_{\Sigma_k} \sum_n \operatorname{responsibilities}(x_n, \log \pi, \mu, \Sigma)", by="the same by our own autodiff")
+@mixture("=", r"\nabla_{\Sigma_k} \sum_n \operatorname{responsibilities}(x_n, \log \pi_k, \mu_k, \Sigma_k)", by="the same by our own autodiff")
 def covariance_gradient_called(x, pi_, mu, Sigma): return grad(lambda Sigma: sum(gmm.responsibilities(x, log(pi_), mu, Sigma)[1]))(Sigma)
 
 r"""
@@ -237,7 +237,7 @@ without points stays where it is.
 @bound(r"\log \frac{N_k}{N}")
 def weights(N_k, N): return log(N_k / N)
 
-@bound("=", r"\operatorname{maximise}(x, r, \mu)_{\log \pi}", by="the M step's first result")
+@bound("=", r"\operatorname{maximise}(x_n, r_{nk}, \mu_k)_1", by="the M step's first result")
 def weights_called(x, r, mu): return gmm.maximise(x, r, mu)[0]
 
 @bound(r"\frac{\sum_n r_{nk}\, x_n}{N_k}")
@@ -246,7 +246,7 @@ def means(r, x, N_k): return sum(r[..., None] * x[:, None], 0) / N_k[:, None]
 @bound("=", r"\mu_k + \frac{\sum_n r_{nk} (x_n - \mu_k)}{N_k}", where=some, by="around the old mean: data far from 0 lose nothing, and a component without points stays")
 def means_around(mu, r, x, N_k): return mu + ratio(sum(r[..., None] * (x[:, None] - mu), 0), N_k[:, None])
 
-@bound("=", r"\operatorname{maximise}(x, r, 0)_{\mu}", by="the M step's second result, around any point", where=lambda N_k: (N_k > 0).all())
+@bound("=", r"\operatorname{maximise}(x_n, r_{nk}, 0)_2", by="the M step's second result, around any point", where=lambda N_k: (N_k > 0).all())
 def means_called(x, r, K, D): return gmm.maximise(x, r, zeros((K, D)))[1]
 
 @bound(r"\frac{\sum_n r_{nk} (x_n - \mu_k^{\prime}) (x_n - \mu_k^{\prime})^{\top}}{N_k}")
@@ -255,7 +255,7 @@ def covariances(r, x, mu_new, N_k): d = x[:, None] - mu_new; return ratio(sum(r[
 @bound("=", r"S_k - (\mu_k^{\prime} - \mu_k) (\mu_k^{\prime} - \mu_k)^{\top}", by="around any other point the scatter is larger, by the square of the way")
 def covariances_around(S, mu_new, mu): return S - (mu_new - mu)[..., None] * (mu_new - mu)[..., None, :]
 
-@bound("=", r"\operatorname{maximise}(x, r, \mu)_{\Sigma}", by="the M step's third result, around the new means", covers="alg-em-gmm:4")
+@bound("=", r"\operatorname{maximise}(x_n, r_{nk}, \mu_k)_3", by="the M step's third result, around the new means", covers="alg-em-gmm:4")
 def covariances_called(x, r, mu): return gmm.maximise(x, r, mu)[2]
 
 # ---- Any covariance --------------------------------------------------------------------------------------------------

@@ -2,8 +2,8 @@
 numbers.
 
 It does not see nesting (which term a factor belongs to, or where a sign stands), sum limits, indices, transposes or
-axes. Lines of several statements, with words in them, or that call `scratch`, are exempt: a person has to read
-those.
+axes. Lines of several statements, with words in them, or that call `scratch` with more than letters, are exempt: a
+person has to read those.
 """
 import ast
 import collections
@@ -79,6 +79,7 @@ def of_latex(latex, letters):
     known += [(_tokens(text), name) for text, name in short.items() if text.strip() and heads[text] == 1]
     known  = sorted(known, key=lambda pair: -len(pair[0]))
     known += sorted(((_tokens(text), signs) for text, signs in PHRASES.items()), key=lambda pair: -len(pair[0]))
+    known += [(_tokens(rf"\operatorname{{{name}}}"), name) for name in operators(latex)]
     return _read(_tokens(latex), known, False)
 
 
@@ -122,12 +123,12 @@ def width(tokens, i):
 
 
 # ---- what the code says ----------------------------------------------------------------------------------------------
-OPERATORS = {ast.Add: ["+"], ast.Sub: ["-"], ast.Div: ["/"], ast.Pow: ["**"], ast.USub: ["-"]}
+OPERATORS = {ast.Add: ["+"], ast.Sub: ["-"], ast.Div: ["/"], ast.Pow: ["**"], ast.USub: ["-"], ast.Gt: [">"]}
 CALLED    = {"ratio": ["/"], "logdet": ["log", "det"], "einsum": ["sum"], "maximum": ["max"], "minimum": ["min"],
              "logsumexp": ["log", "sum", "exp"]}
 SHAPING   = set("""
     broadcast_to ones zeros eye reshape stack concatenate repeat swapaxes T diagonal where array asarray flip arange abs
-    real D
+    real D tuple
 """.split())                # these leave no sign in a formula
 FIRST     = set("""
     sum mean prod cumsum cumprod max min trace reshape broadcast_to repeat swapaxes T diagonal flip
@@ -157,7 +158,10 @@ def of_code(line):
                 visit(child)
         elif isinstance(node, ast.Call):
             name = getattr(node.func, "id", getattr(node.func, "attr", ""))
-            add(CALLED.get(name, [] if name in SHAPING else [name]))
+            if name.replace("_", "") in operators(line.latex):
+                names.append(name.replace("_", ""))
+            else:
+                add(CALLED.get(name, [] if name in SHAPING else [name]))
             if isinstance(node.func, ast.Attribute):
                 visit(node.func.value)
             args = node.args[:1] if name in FIRST else node.args[:2] if name in ("E", "KL") else node.args
@@ -166,6 +170,10 @@ def of_code(line):
                 visit(child)
         elif isinstance(node, ast.Subscript):
             visit(node.value)
+            if any(isinstance(part, ast.Call) for part in ast.walk(node.slice)):
+                visit(node.slice)
+        elif isinstance(node, ast.cmpop):
+            signs.extend(OPERATORS.get(type(node), []))
         elif not isinstance(node, (ast.operator, ast.expr_context)):
             for child in ast.iter_child_nodes(node):
                 visit(child)
@@ -183,18 +191,37 @@ def _expression(line):
     return body
 
 
+def operators(latex):
+    """The names of functions in a formula, but for those that are words of ours."""
+    return re.findall(r"\\operatorname\{(?!tr\}|KL\}|JS\}|diag\})([^}]*)\}", latex)
+
+
 def exempt(line):
     """Is the formula one that only a person can read?"""
-    if _expression(line) is None or r"\text{" in line.latex:
+    expression = _expression(line)
+    if expression is None or r"\text{" in line.latex:
         return True
-    if re.search(r"\\operatorname\{(?!tr\}|KL\}|JS\}|diag\})", line.latex):
-        return True
-    for node in ast.walk(_expression(line)):
-        found = line.f.__globals__.get(node.id) if isinstance(node, ast.Name) else None
-        module = found.__name__ if inspect.ismodule(found) else getattr(found, "__module__", None) or ""
-        if module.startswith("scratch"):
-            return True
-    return False
+    calls = [node for node in ast.walk(expression) if isinstance(node, ast.Call) and _ours(line, node.func)]
+    names = [getattr(call.func, "attr", getattr(call.func, "id", "")).replace("_", "") for call in calls]
+    ours  = sum(_ours(line, node) for node in ast.walk(expression) if isinstance(node, ast.Name))
+    return not (sorted(names) == sorted(operators(line.latex)) and ours == len(calls)
+                and all(_letters(line, a, calls) for call in calls for a in [*call.args, *call.keywords]))
+
+
+def _ours(line, node):
+    """Is it a function or a module of `scratch`, or in one?"""
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    found  = line.f.__globals__.get(node.id) if isinstance(node, ast.Name) else None
+    module = found.__name__ if inspect.ismodule(found) else getattr(found, "__module__", None) or ""
+    return module.startswith("scratch")
+
+
+def _letters(line, node, calls):
+    """Is it a letter, the logarithm of one, or a call of `scratch` with such?"""
+    if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "log":
+        node, = node.args
+    return node in calls or isinstance(node, ast.Name) and node.id in line.letters
 
 
 def difference(line):
