@@ -56,6 +56,7 @@ def keep_pages():
 
 
 def parser():
+    from scratch.metrics import FEATURES, MEASURES
     top = Parser(prog="scratch", description="Deep generative models, each plain array code beside its derivation.",
                  allow_abbrev=False)
     commands = top.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
@@ -109,6 +110,12 @@ def parser():
     p.add_argument("--data",  metavar="NAME|PATH", default=argparse.SUPPRESS, help="other data, of the same shape")
     p.add_argument("--draws", metavar="K", default=100, type=int,
                    help="draws of an example for a bound: of codes, or of steps of a chain; 100 unless told otherwise")
+    p.add_argument("--measures", metavar="NAME,NAME", default=argparse.SUPPRESS, help="these instead, with standard "
+                   f"errors and biases: all, or some of {', '.join(MEASURES)}")
+    p.add_argument("--features", metavar="NAME", default=argparse.SUPPRESS, help="what --measures takes distances "
+                   f"between samples in: {', '.join(FEATURES)}; the first unless told otherwise")
+    p.add_argument("--samples", metavar="N", default=argparse.SUPPRESS, type=int,
+                   help="how many --measures draws; 1000 unless told otherwise")
     p = _on_run(commands, "report", report, "write the report of a run again, or one that shows several side by side",
                 many=True)
     p.add_argument("--out", metavar="FILE", default=argparse.SUPPRESS,
@@ -271,9 +278,11 @@ def figures(part, values):
 
 
 def worth(samples):
-    """What samples of the model are worth, a line for each figure, beside the same of other samples."""
+    """What samples of the model are worth, a line for each figure of BRIEF, beside the same of other samples."""
+    from scratch.metrics import BRIEF, MEASURES
     this, *others = samples.items() or [("", {})]
-    for name, value in this[1].items():
+    brief = [MEASURES[name].title for name in BRIEF]
+    for name, value in ((name, value) for name, value in this[1].items() if name in brief):
         beside = (f"{what.lower()} {figures[name]:.4g}" for what, figures in others if name in figures)
         print(f"samples {name}: {value:.4g} ({', '.join(beside)})")
 
@@ -302,12 +311,32 @@ def sample(folder, n, seed, out=None, **how):
 
 def evaluate(folder, **arguments):
     from scratch.runs import evaluate
+    if "measures" in arguments:
+        return measured(folder, **arguments)
+    if alone := {"features", "samples"} & set(arguments):
+        raise ValueError(f"--{min(alone)} is for measures; say which, with --measures (all, or their names).")
     results = evaluate(folder, **arguments)
     samples = results.pop("samples", {})
     for part, values in results.items():
         print(f"{part} examples: {values['n']}")
         figures(part, values)
     worth(samples)
+    return 0
+
+
+def measured(folder, measures, **arguments):
+    """A line for each measure of a run; those that it does not have are named, or refused where they were asked for."""
+    from scratch.metrics import MEASURES
+    from scratch.runs import measured
+    found, why = measured(folder, measures, **arguments)
+    if why and measures != "all":
+        raise ValueError("; ".join(f"{name} of {folder} is not measured: {reason}" for name, reason in why.items()))
+    for m in found.values():
+        bias = "" if m.bias is None else f", bias {m.bias:.2g}" if m.bias else ", no bias"
+        print(f"{m.title}: {m.value:.4g} (standard error {round(m.error, 12):.2g}{bias}; {m.of}; "
+              f"training data {m.training:.4g})")
+    for reason in dict.fromkeys(why.values()):
+        print(f"not measured: {', '.join(MEASURES[name].title for name in why if why[name] == reason)}: {reason}")
     return 0
 
 

@@ -62,7 +62,7 @@ def test_a_page_of_samples_has_their_pictures_and_their_worth(made, name):
     assert names == RUNS[name][3] and "What its samples are worth" in page
     assert list(results["samples"])[:2] == ["This model", "Training data"]
     for what, figures in results["samples"].items():
-        assert what in page and all(f"{value:.3g}" in page for value in figures.values())
+        assert what in page and all(f"{value:.3g}".replace("-", "−") in page for value in figures.values())
     unit  = "share near a mode" if name == "ring" else "Fréchet distance"
     shown = float(re.search(r"step \d+ of \d+\.\n+\s*([−\d.]+)", page)[1])
     value = results["samples"]["This model"][unit]
@@ -192,7 +192,10 @@ def test_the_command_line_says_what_samples_are_worth_beside_the_references(made
     assert cli.main(["evaluate", str(made("ring"))]) == 0
     out   = capsys.readouterr().out
     found = json.loads((made("ring") / "results.json").read_text())["samples"]
-    for name, value in found["This model"].items():
+    brief = ("Fréchet distance", "distance to the training data", "modes covered", "share near a mode")
+    assert set(re.findall(r"^samples (.*?): ", out, re.M)) == set(brief) < set(found["This model"])
+    for name in brief:
+        value  = found["This model"][name]
         beside = ", ".join(f"{what.lower()} {figures[name]:.4g}" for what, figures in found.items()
                            if what != "This model")
         assert f"samples {name}: {value:.4g} ({beside})" in out
@@ -217,7 +220,8 @@ def test_a_training_ends_with_what_its_samples_are_worth(made, capsys):
     out = capsys.readouterr().out
     assert re.search(r"^test L_simple: [\d.]+ \(standard error", out, re.M)
     assert re.search(r"^test ELBO: -[\d.]+ nats \(standard error", out, re.M)
-    for name, value in results["samples"]["This model"].items():
+    for name in ("Fréchet distance", "Fréchet distance of features", "least class share"):
+        value = results["samples"]["This model"][name]
         assert f"samples {name}: {value:.4g} (training data {results['samples']['Training data'][name]:.4g}, " in out
 
 

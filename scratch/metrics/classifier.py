@@ -7,7 +7,7 @@ from backends import xp
 from backends.random import Stream
 from scratch.autodiff import log_softmax
 from scratch.data.checks import check_labels
-from scratch.data.levels import one_hot, units
+from scratch.data.levels import one_hot, quantise, units
 from scratch.hyper import Count, Fraction, Levels, NonNegative, Positive, Sizes, hyper
 from scratch.nets import affine, mlp, relu
 from scratch.train import Descent, fit
@@ -81,10 +81,14 @@ class Eyes(NamedTuple):
         """[n, 32] of samples x [n, D], as the data come."""
         return self.model.features(self.params, self.stats, x)
 
-    def shares(self, x):
-        """The share of each class [classes] among samples x, each taken for the likeliest."""
-        log_p = self.model.log_prob(self.params, self.stats, x)
-        return xp.mean(xp.argmax(log_p, axis=1)[:, None] == xp.arange(log_p.shape[1]), axis=0)
+    def log_prob(self, x):
+        """log p(y | x) of every class, in nats [n, classes]."""
+        return self.model.log_prob(self.params, self.stats, x)
+
+
+def shares(log_p):
+    """The share of each class [classes] among samples of log p(y | x) [n, classes], each taken for the likeliest."""
+    return xp.mean(xp.argmax(log_p, axis=1)[:, None] == xp.arange(log_p.shape[1]), axis=0)
 
 
 def eyes(data, stream=Stream.seed(0), steps=STEPS):
@@ -93,7 +97,13 @@ def eyes(data, stream=Stream.seed(0), steps=STEPS):
     if "y" not in data.train or int(xp.max(data.train["y"])) >= MOST:
         return None
     model = Classifier(levels=data.levels)
-    state = model.start(stream("init"), data.train)
-    for state, _ in fit(model, state, model.batches(data.train, stream("batches"), 0), stream("step"), steps):
+    train = data.train | {"x": as_levels(data.train["x"], data.levels)}
+    state = model.start(stream("init"), train)
+    for state, _ in fit(model, state, model.batches(train, stream("batches"), 0), stream("step"), steps):
         pass
     return Eyes(model, model.weights(state), state.stats)
+
+
+def as_levels(x, levels):
+    """Whole levels of floats dequantised from them; else x itself."""
+    return quantise(x, levels) if levels and x.dtype.kind == "f" else x

@@ -2,11 +2,10 @@
 import math
 
 from backends import to_host, xp
-from scratch.data.levels import quantise
 from scratch.data.toys import TOYS
-from scratch.metrics.samples import copying, coverage, frechet_distance
+from scratch.metrics.measures import MEASURES, figures, views
 
-SIGMAS, LEAST = 4, 0.05         # how far from a mode its samples lie; which share of all of them covers it
+SIGMAS = 4                      # how far from a mode its samples lie
 
 
 def modes_of(name):
@@ -16,38 +15,16 @@ def modes_of(name):
 
 
 def judge(x, data, eyes=None, modes=None):
-    """Figures of samples x [n, D] as {name: float}, held against the test part of `data`. x is in units of the data:
-    whole levels where the data have them, or floats in [0, 1) dequantised from them.
+    """Figures of samples x [n, D] as {title: float}, held against the test part of `data`: every measure of samples in
+    MEASURES, in pixels of [0, 1] or columns, those of features and classes where there are a classifier's `eyes`, those
+    of modes where the `modes` are known, with a radius. x is in units of the data: whole levels where the data have
+    them, or floats in [0, 1) dequantised from them.
 
-        Fréchet distance                  of pixels in [0, 1], or of the columns
-        Fréchet distance of features      of the classifier `eyes`, where there is one
-        least class share                 of all samples, as those eyes see them
-        distance to the training data     of the nearest example, a median; 0 of copies, 1 of the test data
-        modes covered                     by at least 5 % of the samples, where the `modes` are known, with a radius
-        share near a mode                 within that radius
-
-    A figure that is not finite is left out: distances to training data in which most of the test data occur. Compare
-    equal n only. One transfer to the host. Raises ValueError as `frechet_distance` does.
+    A figure that is not finite is left out. Compare equal n only. One transfer to the host. Raises ValueError as
+    `frechet_distance` does.
     """
-    ks = k, _, k_test = [_levels(a, data.levels) for a in (x, data.train["x"], data.test["x"])]
-    x, train, test = (pixels(a, data.levels) for a in ks)
-    found = {"Fréchet distance": frechet_distance(x, test),
-             "distance to the training data": copying(x, test[:len(x)], train)}
-    if eyes:
-        found["Fréchet distance of features"] = frechet_distance(eyes.features(k), eyes.features(k_test))
-        found["least class share"]            = xp.min(eyes.shares(k))
-    if modes:
-        shares = coverage(x, *modes)
-        found["modes covered"]     = xp.sum(shares >= LEAST)
-        found["share near a mode"] = xp.sum(shares)
-    values = to_host(xp.stack([xp.asarray(v, dtype="float64") for v in found.values()])).tolist()
-    return {name: value for name, value in zip(found, values) if math.isfinite(value)}
-
-
-def pixels(x, levels):
-    """x in [0, 1] where it is of so many levels, else x itself."""
-    return _levels(x, levels) / (levels - 1) if levels else x
-
-
-def _levels(x, levels):
-    return quantise(x, levels) if levels and x.dtype.kind == "f" else x
+    seen   = views(data, eyes, modes)
+    found  = figures([name for name, row in MEASURES.items() if row.view in seen], seen, x, data.test["x"], data.levels)
+    values = [value if MEASURES[name].part is None else value[MEASURES[name].part] for name, value in found.items()]
+    values = to_host(xp.stack([xp.asarray(v, dtype="float64") for v in values])).tolist()
+    return {MEASURES[name].title: value for name, value in zip(found, values) if math.isfinite(value)}

@@ -1,13 +1,17 @@
 """How good samples are, without a likelihood.   Dowson and Landau 1982; Heusel et al. 2017 (the Fréchet distance);
-derivations: evaluation
+Bińkowski et al. 2018 (the kernel distance); Salimans et al. 2016 (the inception score)   derivations: evaluation
 
     x, y     samples, and what they are held against, in the same units     [n, D], [m, D]
     modes    the centres of a law that is known                             [K, D]
+    log_p    what a classifier says of each sample, log p(y | x)            [n, C]
+
+NaN in samples is NaN in the figure.
 """
 import math
 
 from backends import xp
-from scratch.probability.divergences import frechet
+from scratch.probability.divergences import frechet, kl_categorical
+from scratch.probability.estimators import log_mean_exp
 
 AT_ONCE = 1 << 21           # distances worked out at a time: 16 MiB
 
@@ -29,7 +33,7 @@ def frechet_distance(x, y):
     0 where the moments are equal; too high by what so few samples know of them: compare equal n only. Raises ValueError
     as `moments` does, and where x and y differ in D.
     """
-    _same_columns(x, y)
+    same_columns(x, y)
     if x.shape[1] > min(len(x), len(y)):
         return by_rows(x, y)
     (mu1, A1), (mu2, A2) = moments(x), moments(y)
@@ -43,7 +47,46 @@ def by_rows(x, y):
     return xp.sum((mu1 - mu2)**2) + xp.maximum(xp.sum(A1**2) + xp.sum(A2**2) - 2 * root, 0)
 
 
-def coverage(x, modes, radius):
+def cubic(x, y):
+    """(x' y / D + 1)^3 of each row of x with each of y [n, m].                               [evaluation.kid_called]"""
+    return (x @ y.T / x.shape[1] + 1)**3
+
+
+def kernel_distance(x, y, kernel=cubic):
+    """The square of the maximum mean discrepancy, without bias, [] float64: of a network's features it is called KID.
+
+    The mean of kernel(x, y) [n, m] over pairs of two different samples, plus that of y, less twice that over pairs of
+    both. Its mean over draws is 0 for equal laws: so it may be negative, and n and m may differ. Memory does not grow
+    with n m. Raises ValueError for a single row, and where x and y differ in D.   [evaluation.kid_called]
+    """
+    same_columns(x, y, least=2)
+    x, y = x.astype("float64"), y.astype("float64")
+    return _mean_of_pairs(kernel, x, x) + _mean_of_pairs(kernel, y, y) - 2 * _mean_of_pairs(kernel, x, y)
+
+
+def _mean_of_pairs(kernel, x, y):
+    """The mean of kernel(x, y); of one set with itself without the diagonal."""
+    apart, total = int(x is y), 0.0
+    for a, b in in_blocks(len(x), len(y)):
+        k     = kernel(x[a:b], y)
+        total = total + xp.sum(xp.where(xp.arange(a, b)[:, None] == xp.arange(len(y)), 0, k) if apart else k)
+    return total / (len(x) * (len(y) - apart))
+
+
+def inception_score(log_p):
+    """exp E KL(p(y | x) || p(y)), p(y) the mean over all samples [], float64: from 1, where every sample looks alike,
+    to C, where each is of one class for sure and all classes are as frequent.         [evaluation.inception_called]
+
+    It is the exponential of the information that y has of x. Of all samples at once, whatever their order: a mean over
+    splits would be another figure. Raises ValueError where log_p is not [n, C].
+    """
+    if log_p.ndim != 2 or 0 in log_p.shape:
+        raise ValueError(f"log_p has shape {tuple(log_p.shape)}; expected [n, C], log p(y | x) of every class.")
+    log_p = log_p.astype("float64")
+    return xp.exp(xp.mean(kl_categorical(log_p, log_mean_exp(log_p, axis=0))))
+
+
+def mode_shares(x, modes, radius):
     """The share of all samples that lie within `radius` of each mode and nearest to it [K], float64; their sum is the
     share within the radius of any.                                                       [evaluation.counted]"""
     k, distance = nearest(x, modes)
@@ -55,23 +98,34 @@ def nearest(x, reference):
     exactly. Memory does not grow with n m. Raises ValueError where x and reference differ in D.
                                                                                           [evaluation.nearest_called]
     """
-    _same_columns(x, reference)
+    same_columns(x, reference)
     c  = xp.mean(reference, axis=0, dtype="float64")
     y  = reference - c
     y2 = xp.sum(y * y, axis=1) / 2                                              # |x - y|^2 / 2 = |x|^2 / 2 - x y + y2
-    step  = max(1, AT_ONCE // len(y))
-    index = xp.concatenate([xp.argmin(y2 - (x[a:a + step] - c) @ y.T, axis=1) for a in range(0, len(x), step)])
+    index = xp.concatenate([xp.argmin(y2 - (x[a:b] - c) @ y.T, axis=1) for a, b in in_blocks(len(x), len(y))])
     d     = x.astype("float64") - reference[index]
     return index, xp.sqrt(xp.sum(d * d, axis=1))
 
 
 def copying(x, held_out, train):
     """How near samples lie to the training data, measured by held-out data: the median distance of x to its nearest row
-    of `train`, over that of `held_out` []. 0 are copies, about 1 what is as new as the held-out data."""
-    return xp.median(nearest(x, train)[1]) / xp.median(nearest(held_out, train)[1])
+    of `train`, over that of `held_out` []. 0 are copies, about 1 what is as new as the held-out data; NaN where most of
+    those occur in `train` themselves, and nothing tells new from copied."""
+    far, new = (xp.median(nearest(a, train)[1]) for a in (x, held_out))
+    return far / xp.where(new > 0, new, math.nan)
 
 
-def _same_columns(x, y):
+def in_blocks(n, m):
+    """a, b of the blocks of rows of an [n, m] table that hold AT_ONCE numbers or so.     [evaluation.nearest_called]"""
+    step = max(1, AT_ONCE // m)
+    return [(a, min(a + step, n)) for a in range(0, n, step)]
+
+
+def same_columns(x, y, least=1):
+    """Raises ValueError where x and y differ in D, or have fewer rows than `least`.          [evaluation.fid_called]"""
     if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1]:
         raise ValueError(f"Samples of shape {tuple(x.shape)} are held against {tuple(y.shape)}; expected [n, D] and "
                          "[m, D] with the same D.")
+    if min(len(x), len(y)) < least:
+        raise ValueError(f"Samples of shape {tuple(x.shape)} are held against {tuple(y.shape)}; expected at least "
+                         f"{least} rows of each: draw more.")

@@ -3,6 +3,7 @@
     run("vae", "digits", out="runs/vae")    what `scratch train vae` does       resume(folder)      go on
     sample(folder, 64)                      examples that it draws              evaluate(folder)    held-out figures
     report(folder), report(*folders)        the page; a page for several        open_run(folder)    model, state, data
+    measured(folder, "precision,recall")    with standard errors and biases
 
     config.json     what was asked for, and on what it ran         metrics.jsonl   one line a step
     checkpoints/    the last two states, and the best              samples/        what it drew at each of them
@@ -30,8 +31,8 @@ from scratch.data import DATA, PARTS, TOYS, Data, bits_per_dim, load
 from scratch.data.checks import check_integer, check_memory
 from scratch.metrics import eyes, frechet_distance, judge, modes_of, pixels
 from scratch.models import BACKENDS
-from scratch.runs import checkpoint, config as configs, environment, files
-from scratch.runs.baselines import FRECHET, LIKELIHOODS, SAMPLES, seen
+from scratch.runs import checkpoint, config as configs, environment, files, measuring
+from scratch.runs.baselines import BITS, FRECHET, LIKELIHOODS, SAMPLES, seen
 from scratch.runs.references import references
 from scratch.train import State, fit
 
@@ -157,19 +158,47 @@ def evaluate(folder, data=None, draws=100, seed=None):
     configs.count("draws", draws)
     stream = Stream.seed(config["seed"])("test") if seed is None else Stream.seed(seed)
     with use(config["environment"]["backend"]):
-        if data is None:
-            opened = open_run(folder, needs_data=True)
-            return held_out(opened, draws, stream) | judged(opened)
-        opened = open_run(folder)
-        found  = load(data, opened.stream("data"))
-        own    = environment.data_hash(found) == config["data_hash"]
-        if found.levels is None or found.levels == config["hyper"].get("levels", config["levels"]):
-            found = opened.model.view(found, opened.stream("data"))
-        if (math.prod(found.shape), found.levels) != (math.prod(config["shape"]), config["levels"]):
-            raise ValueError(f"The data have shape {found.shape} and {found.levels} levels; expected "
-                             f"{tuple(config['shape'])} and {config['levels']}, as {folder} learned.")
-        opened = opened._replace(data=found)
+        opened, own = _on(folder, data)
         return held_out(opened, draws, stream) | (judged(opened) if own else {})
+
+
+def measured(folder, measures="all", features="pixels", samples=SAMPLES, draws=100, data=None):
+    """({name: Measured}, {name: why it is not}): measures of the best state of a run against test data, its own or
+    those of other data, each with its value, standard error, bias, of how much, and the value of as many training
+    examples. The table is scratch.metrics.MEASURES.
+
+    measures    names, or "all"                                     samples     how many are drawn
+    features    what distances between samples are taken in         draws       of an example for a bound
+
+    Standard errors and biases of measures of samples are the jackknife's, over groups of samples and of test data; of
+    means over examples the error is s / sqrt n. Raises ValueError for names that are not known.
+    """
+    configs.count("draws", draws)
+    with use(configs.read(folder)["environment"]["backend"]), numpy.errstate(all="ignore"):
+        opened, _ = _on(folder, data)
+
+        def bits(part):
+            few   = {name: a[:len(opened.data.test["x"])] for name, a in getattr(opened.data, part).items()}
+            found = held_out(opened._replace(data=dataclasses.replace(opened.data, **{part: few})), draws,
+                             opened.stream("test"), [part])[part]
+            return (*found[BITS], found["n"]) if BITS in found else None
+        return measuring.measured(opened, measures, features, samples, bits)
+
+
+def _on(folder, data):
+    """The Run in a folder on its own data, or on others of the same kind; and are they its own?"""
+    if data is None:
+        return open_run(folder, needs_data=True), True
+    opened = open_run(folder)
+    config = opened.config
+    found  = load(data, opened.stream("data"))
+    own    = environment.data_hash(found) == config["data_hash"]
+    if found.levels is None or found.levels == config["hyper"].get("levels", config["levels"]):
+        found = opened.model.view(found, opened.stream("data"))
+    if (math.prod(found.shape), found.levels) != (math.prod(config["shape"]), config["levels"]):
+        raise ValueError(f"The data have shape {found.shape} and {found.levels} levels; expected "
+                         f"{tuple(config['shape'])} and {config['levels']}, as {folder} learned.")
+    return opened._replace(data=found, config=config if own else config | {"data": _label(data)}), own
 
 
 @numpy.errstate(all="ignore")
@@ -204,10 +233,9 @@ def held_out(opened, draws=1, stream=Stream.seed(0), parts=PARTS):
 @numpy.errstate(all="ignore")
 def judged(opened):
     """{"samples": {"This model": {figure: value}, ...}}: what SAMPLES samples of the model are worth beside test data,
-    and the same of training data and of samples that plain laws draw; {} for a model that draws none, for text, and for
-    examples of more than LARGEST numbers."""
+    and the same of training data and of samples that plain laws draw; {} where they are `measuring.unmeasured`."""
     model, data = opened.model, seen(opened)
-    if not hasattr(model, "sample") or data.symbols or math.prod(data.shape) > LARGEST or len(data.test["x"]) < 2:
+    if measuring.unmeasured(opened, data):
         return {}
     stream, seer, modes = opened.stream("judged"), eyes(data), modes_of(opened.config["data"])
     x = model.sample(*opened.weights, stream("samples"), SAMPLES)
@@ -222,7 +250,6 @@ def _bits(opened, nats, error):
 
 
 AT_ONCE = 1 << 22           # numbers judged at a time
-LARGEST = 1 << 12           # numbers in an example of which samples are judged
 
 
 def report(*folders, out=None, data=None):

@@ -12,6 +12,7 @@ from scratch.train import fit
 BITS, NATS  = "bits per dimension", "nats per example"
 FRECHET     = "Fréchet distance"
 NEAR        = "share near a mode"
+REAL        = "Training data"
 SAMPLES     = 1000                                          # that it is measured on
 LIKELIHOODS = ("log-likelihood", "ELBO")                    # of which more is better
 NO_NATS     = ("n", BITS, FRECHET, "squared error", "L_simple")             # figures that are not in nats

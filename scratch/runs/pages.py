@@ -17,20 +17,20 @@ import numpy
 
 from backends import to_host, xp
 from scratch.data import PARTS, bits_per_dim
-from scratch.metrics import nearest
+from scratch.metrics import MEASURES, as_many, nearest
 from scratch.models import MODELS
 from scratch.runs import config as configs, files
 from scratch.runs.baselines import (BITS, FRECHET, LIKELIHOODS, NATS, NEAR, NO_NATS, SAMPLES, baselines, levels_seen,
                                     seen)
 from scratch.runs.figures import (BLUE, INK, ORANGE, animation, frame, histogram, image_grid, planes, plot, points,
-                                  smoothed, text_lines)
+                                  precise, smoothed, text_lines)
 
 #   criterion           the same of a batch that it trains on, from a line of metrics.jsonl; None where that is another
 CRITERIA = {
     "log-likelihood":   lambda model, D, m: m["log_lik"],
     "ELBO":             lambda model, D, m: m["reconstruction"] - m["KL"],
     "squared error":    lambda model, D, m: None if model.kind in ("denoising", "stacked") else m["error"],
-    "L_simple":         lambda model, D, m: m["loss"] if model.variance != "learned" else None,
+    "L_simple":         lambda model, D, m: m["loss"] if model.simple else None,
 }
 CAPTIONS = {
     "samples":          "Samples: what it draws.",
@@ -47,6 +47,23 @@ CAPTIONS = {
     "reverse":          "The reverse chain, from x_T to x_0.",
     "density":          " Lines: the learned density, around 10, 30, 50, 70 and 90 % of its mass.",
     "crosses":          " Crosses: the means of the components.",
+}
+#   of samples, as far as there are such figures
+SAID = {
+    "Fréchet distance": "Fréchet distance: that between normal laws of the same moments, which so few samples know "
+                        "badly: not even training data come to 0.",
+    "Fréchet distance of features": "Of features: of what a small classifier sees.",
+    "kernel distance":  "Kernel distance: of moments up to the third, without that bias; about 0, or less, where the "
+                        "laws are the same.",
+    "precision":        "Precision: of as many samples as test data the share that lies among them, in a ball around "
+                        "one that ends at its fifth neighbour; recall: of test data among samples. Density counts in "
+                        "how many balls a sample lies, coverage the balls of test data that hold a sample.",
+    "inception score":  "Inception score: from 1 to the number of classes, high where each sample is clearly of one, "
+                        "and all together are of many.",
+    "least class share": "Least class share: of the rarest class, in the classifier's eyes.",
+    "distance to the training data": "Distance to the training data: the median of samples, over that of test data; 0 "
+                        "are copies, 1 is as far as new data are.",
+    NEAR:               "A mode is covered by 5 % of the samples, within four deviations of it.",
 }
 
 
@@ -120,7 +137,8 @@ def side_by_side(folders, out):
            "<h2>What differs</h2>", _table(differs, head),
            "<h2>Held-out figures</h2>", _table(_compared(runs), head),
            "<p class=soft>In bold the best of those that can be compared: of the same data, seen in the same way.</p>",
-           "<h2>Validation</h2>", *_validations(runs), "<h2>What they draw</h2>", _table(_drawings(runs), head),
+           *_worth(runs), "<h2>Validation</h2>", *_validations(runs),
+           "<h2>What they draw</h2>", _table(_drawings(runs), head),
            "<h2>What is the same</h2><details><summary>hyper-parameters, versions, machine</summary>",
            _table(same, head), "</details>")
     return Path(out)
@@ -186,24 +204,37 @@ def _judged(opened, results):
     if "samples" not in results:
         return ""
     rows  = results["samples"]
-    names = list(dict.fromkeys(itertools.chain(*rows.values())))
+    names = _titles(rows.values())
     bound = ""
     if BITS in results["test"]:
         bound = (f"<p>The likelihood, {_n(results['test'][BITS][0])} {BITS}, says how well held-out examples could be "
                  "compressed, and is no measure of what samples look like.</p>")
-
-    def cell(value):
-        return "–" if value is None else f"{value:.3g}"
-    return ("<h2>What its samples are worth</h2>" + _table([(_e(what), *(cell(each.get(name)) for name in names))
-                                                            for what, each in rows.items()], ("", *map(_e, names)))
+    said = "".join(f" {text}" for title, text in SAID.items() if title in names)
+    return ("<h2>What its samples are worth</h2>"
+            + _table([(_titled(name), *(_cell3(each.get(name)) for each in rows.values())) for name in names],
+                     ("", *map(_e, rows)))
             + f"<p class=soft>{SAMPLES} samples of each (of the training data as many as there are), held against test "
-            "data. Fréchet distance: lower is better; that between normal laws of the same moments, "
-            f"{_space(opened)}{' and in what a small classifier sees' * any('features' in name for name in names)}; so "
-            "few samples know their moments badly: not even training data come to 0. Distance to the training data: "
-            "the median distance of a sample to the nearest training example, over that of test data; 0 are copies, 1 "
-            "is as far as new data are." + " Least class share: of the rarest class, in the classifier's eyes."
-            * ("least class share" in names) + " A mode is covered by 5 % of the samples, within four deviations of it."
-            * (NEAR in names) + "</p>" + bound)
+            f"data, {_space(opened)}. &uarr; higher is better, &darr; lower.{said}</p>" + bound)
+
+
+def _titles(figures):
+    """The titles of MEASURES that are among these figures, in the order of the table; then what older runs have."""
+    there = list(dict.fromkeys(itertools.chain(*figures)))
+    known = [row.title for row in MEASURES.values() if row.title in there]
+    return known + [name for name in there if name not in known]
+
+
+def _titled(name):
+    return _e(name) + {"higher": " &uarr;", "lower": " &darr;"}.get(_better(name), "")
+
+
+def _better(title):
+    return next((row.better for row in MEASURES.values() if row.title == title), "")
+
+
+def _cell3(value, best=False):
+    text = "–" if value is None else f"{value:.3g}".replace("-", "&minus;")
+    return f"<b>{text}</b>" if best else text
 
 
 def _dequantised(opened):
@@ -321,9 +352,7 @@ def _evenly(states, n):
 def _compared(runs):
     """Rows of held-out figures: the criterion in words, in bold the best of what can be compared; then all."""
     words  = {name: _in_words(config, results) for name, (config, results, _) in runs.items() if results}
-    def way(config, unit):
-        return config["data_hash"], unit, levels_seen(config) == 2 and config["hyper"].get("binarise")
-    ways   = {name: way(runs[name][0], unit) for name, (*_, unit) in words.items()}
+    ways   = {name: (_kind(runs[name][0]), unit) for name, (*_, unit) in words.items()}
     groups = [[name for name in ways if ways[name] == way] for way in set(ways.values())]
     best   = [(max if words[names[0]][2] == NATS else min)(names, key=lambda name: words[name][0])
               for names in groups if len(names) > 1]
@@ -333,14 +362,63 @@ def _compared(runs):
         shown = _cell(words[name][:2] if ours else (runs[name][1] or {}).get("test", {}).get(unit))
         return f"<b>{shown}</b>" if name in best and ours else shown
     tests = [(results or {}).get("test", {}) for _, results, _ in runs.values()]
-    worth = [(results or {}).get("samples", {}).get("This model", {}) for _, results, _ in runs.values()]
     units = list(dict.fromkeys(unit for *_, unit in words.values()))
     return ([("steps", *(lines[-1]["step"] if lines else 0 for *_, lines in runs.values()))]
             + [(_e(unit), *(cell(name, unit) for name in runs)) for unit in units]
             + [(_e(figure), *(_cell(test.get(figure)) for test in tests))
-               for figure in dict.fromkeys(itertools.chain(*tests)) if figure not in ("n", BITS, FRECHET, *units)]
-            + [(f"samples: {_e(figure)}", *("–" if figure not in each else f"{each[figure]:.3g}" for each in worth))
-               for figure in dict.fromkeys(itertools.chain(*worth))])
+               for figure in dict.fromkeys(itertools.chain(*tests)) if figure not in ("n", BITS, FRECHET, *units)])
+
+
+def _kind(config):
+    """What is the same of runs that can be compared: the data, and the way in which they are seen."""
+    return config["data_hash"], levels_seen(config) == 2 and config["hyper"].get("binarise")
+
+
+def _worth(runs):
+    """What samples of several runs are worth, a row each, beside those of references where the data are the same; and
+    precision against recall."""
+    worth  = {name: results["samples"] for name, (_, results, _) in runs.items() if (results or {}).get("samples")}
+    kinds  = {name: _kind(runs[name][0]) for name in worth}
+    titles = _titles(each["This model"] for each in worth.values())
+    rows, groups, shown = [], [], set()
+    for kind in dict.fromkeys(kinds.values()):
+        ours   = {name: worth[name]["This model"] for name in worth if kinds[name] == kind}
+        config = runs[first := next(iter(ours))][0]
+        others = {what: each for what, each in worth[first].items() if what != "This model"}
+        data   = Path(config["data"]).name + " as bits" * bool(kind[1])
+        best   = {title: BEST[_better(title)](values) for title in titles if _better(title)
+                  and len(values := [each[title] for each in ours.values() if title in each]) > 1}
+
+        def row(what, each):
+            values = [(each.get(title), title in best and each.get(title) == best[title]) for title in titles]
+            return what, _e(data).replace(" ", "&nbsp;"), *(_cell3(*value) for value in values)
+        rows += [row(_e(name), each) for name, each in ours.items()]
+        best  = {}
+        rows += [row(f"<span class=soft>{_e(what)}</span>", each) for what, each in others.items()]
+        runs_, plain = ({name: (each["recall"], each["precision"]) for name, each in some.items()
+                         if {"precision", "recall"} <= set(each)} for some in (ours, others))
+        shown |= set(runs_)
+        groups.append((data, as_many(SAMPLES, config["examples"][2], math.prod(config["shape"])),
+                       {_short(name, runs): at for name, at in runs_.items()}, plain))
+    if worth:
+        yield "<h2>What their samples are worth</h2>"
+        yield _table(rows, ("", "data", *map(_titled, titles)))
+        yield ("<p class=soft>&uarr; higher is better, &darr; lower. In bold the best of runs on the same data, seen in"
+               " the same way; below them training data, and samples of plain laws.</p>")
+    if shown:
+        yield _figure("svg", precise(groups).encode(), "Precision against recall, with their standard errors. Grey: "
+                      "training data (filled), and samples of plain laws.")
+    if missing := [name for name in runs if name not in shown]:
+        yield f"<p class=soft>Their samples have no precision and recall: {', '.join(map(_e, missing))}.</p>"
+
+
+BEST = {"higher": max, "lower": min}
+
+
+def _short(name, runs):
+    """The last part of a folder's name, where no other run has the same."""
+    last = Path(name).name
+    return last if sum(Path(other).name == last for other in runs) == 1 else name
 
 
 def _validations(runs):

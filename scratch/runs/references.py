@@ -3,7 +3,7 @@ import contextlib
 
 from backends import xp
 from scratch.metrics import judge
-from scratch.runs.baselines import bits, fitted, plain, small
+from scratch.runs.baselines import REAL, bits, fitted, plain, small
 
 COMPONENTS = 10
 
@@ -12,7 +12,7 @@ def references(data, n, stream, eyes=None, modes=None):
     """{what: figures} as `judge` has them, of n training examples (all where there are fewer) and of n samples of plain
     laws that were learned from them; without Gaussians whose covariance is singular, or of data that are too large."""
     what  = "pixel" if len(data.shape) > 1 else "column"
-    found = {"Training data": real(data, n, stream("real"))}
+    found = {REAL: real(data, n, stream("real"))}
     for K in (min(COMPONENTS, len(data.train["x"])), *[1] * (not bits(data))) if small(data) else ():
         with contextlib.suppress(ValueError):
             name, x     = drawn(data, n, K, stream(K))

@@ -48,6 +48,9 @@ ROWS = {
     "VAE, 2-D latent":         Row("vae", "quadrature over z", 8000,
                                    dict(latent=2, hidden=(64, 64), decoder="bernoulli", activation="tanh", ema=0.999),
                                    0.35),
+    "VQ-VAE, 16 codes":        Row("vqvae", "sum over 16 codes", 2000,
+                                   dict(net="mlp", hidden=(32,), positions=1, codes=16, dim=4, decoder="bernoulli",
+                                        activation="tanh", lr=0.01)),
     "GAN, 32 codes":           Row("gan-bits", "sum over 32 codes", 2000, dict()),
 }
 
