@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from backends import backend, xp
-from scratch.autoencoders import hierarchical, plain, ppca, vae
+from scratch.autoencoders import hierarchical, plain, ppca, vae, vq
 from scratch.autoregressive import chain, made
-from scratch.diffusion import ddim, ddpm, schedules
+from scratch.diffusion import ddim, ddpm, schedules, scores
 from scratch.energies import ebm, langevin
 from scratch.energies.ais import ais
 from scratch.flows import change
@@ -131,6 +131,11 @@ def slope(a):
     return lambda x: -a * xp.sin(x * a)
 
 
+def drift(W):
+    """A score of points."""
+    return lambda x: xp.tanh(x @ W)
+
+
 def conditional(x_d, before):
     return -(x_d - xp.sum(before, axis=-1))**2
 
@@ -192,8 +197,27 @@ TABLE = [
         vae.pairwise(distributions.gaussian_log_prob), "example"),
     Row("autoencoders.vae.log_evidence",           [real(B, 3), real(2, 2, 3)],
         lambda x, V: vae.log_evidence(x, net(V), 2, 33), "example"),
+    Row("autoencoders.vae.log_mixture",            [real(B, 3), log_simplex(5), real(5, 2), real(2, 2, 3)],
+        lambda x, log_w, z, V: vae.log_mixture(x, log_w, z, net(V), vae.pairwise(distributions.gaussian_log_prob)),
+        "example"),
     Row("autoencoders.vae.sample",                 [real(B, 2), real(B, 3), real(2, 2, 3)],
         lambda z, eps, V: vae.sample(z, eps, net(V)), "example"),
+    Row("autoencoders.vq.assign",                  [real(B, 3), real(4, 3)], lambda z, e: e[vq.assign(z, e)],
+        smooth=False),
+    Row("autoencoders.vq.codebook_loss",           [real(B, 2, 3), real(B, 2, 3)], None, "example"),
+    Row("autoencoders.vq.commitment_loss",         [real(B, 2, 3), real(B, 2, 3)], None, "example"),
+    Row("autoencoders.vq.terms",                   [real(B, 3), real(2, 3, 2), real(4, 2), real(2, 2, 3)],
+        lambda x, W, e, V: vq.terms(x, lambda x: xp.stack(net(W)(x), axis=1), lambda z: net(V)(z[:, 0] - z[:, 1]),
+                                    e)[:3], "example"),
+    Row("autoencoders.vq.moving_average",          [inside(4), real(4, 3), real(9, 3), steps(9)],
+        lambda N, m, z, k: vq.moving_average(N, m, z, k, 0.7), "nothing"),
+    Row("autoencoders.vq.shares",                  [inside(B, 4)], lambda N: vq.shares(N, 0.3)),
+    Row("autoencoders.vq.codes",                   [inside(4), real(4, 3), real(4, 3)],
+        lambda N, m, e: vq.codes(N, m, e, 0.3), "nothing"),
+    Row("autoencoders.vq.perplexity",              [simplex(B, 4)]),
+    Row("autoencoders.vq.revived",                 [real(B, 3), inside(B), real(B, 3)],
+        lambda e, usage, z: vq.revived(e, usage, z, 0.5), "example"),
+    Row("autoencoders.vq.log_prior",               [steps(B, 3), log_simplex(3, 4)], None, "example"),
     Row("autoencoders.plain.squared_error",        [real(B, 3), real(2, 3, 2), real(2, 2, 3)],
         lambda x, W, V: plain.squared_error(x, first(W), first(V)), "mean"),
     Row("autoencoders.plain.denoising_error",      [real(B, 3), real(B, 3), real(2, 3, 2), real(2, 2, 3)],
@@ -291,6 +315,27 @@ TABLE = [
         lambda x, z, W: ddim.ddim_sample(noise_net(W), x, lambda t: z / t, [3, 1], 0.5, s()), "example"),
     Row("diffusion.ddim.ddim_encode",    [real(B, 2), real(2, 2)],
         lambda x, W: ddim.ddim_encode(noise_net(W), x, [3, 1], s()), "example"),
+
+    Row("diffusion.scores.explicit",     [real(B, 3), real(3, 3), real(3, 3)],
+        lambda x, W, V: scores.explicit(drift(W), x, drift(V)), "example"),
+    Row("diffusion.scores.implicit",     [real(B, 3), real(3, 3)],
+        lambda x, W: scores.implicit(drift(W), x), "example"),
+    Row("diffusion.scores.sliced",       [real(B, 3), real(B, 3), real(3, 3)],
+        lambda x, v, W: scores.sliced(drift(W), x, v), "example"),
+    Row("diffusion.scores.sliced_reduced", [real(B, 3), real(B, 3), real(3, 3)],
+        lambda x, v, W: scores.sliced_reduced(drift(W), x, v), "example"),
+    Row("diffusion.scores.denoising",    [real(B, 3), real(B, 3), inside(B, 1), real(3, 3)],
+        lambda x, eps, sigma, W: scores.denoising(drift(W), x, eps, sigma), "example"),
+    *[Row("diffusion.scores.weighted",   [real(B, 3), real(B, 3), inside(B, 1), real(B, 3), real(3, 3)],
+          lambda x, eps, sigma, v, W, objective=objective:
+              scores.weighted(objective, lambda x, sigma: drift(W)(x) / sigma, x, eps, sigma, v), "mean")
+      for objective in scores.OBJECTIVES],
+    Row("diffusion.scores.score_of_eps", [real(B, 3), inside(B, 1)], None, "example"),
+    Row("diffusion.scores.eps_of_score", [real(B, 3), inside(B, 1)], None, "example"),
+    Row("diffusion.scores.tweedie",      [real(B, 3), real(B, 3), inside(B, 1)], None, "example"),
+    Row("diffusion.scores.annealed",     [real(B, 3), real(B, 3), ascending(4), real(3, 3)],
+        lambda x, xi, a, W: scores.annealed(lambda x, sigma: drift(W)(x) / sigma, x, lambda i, t: xi / (i + t),
+                                            xp.exp(-a), 0.1, 2), "example"),
 
     Row("gans.objectives.cross_entropy", [real(B), real(B)], None, "mean"),
     Row("gans.objectives.log_ratio",     [inside(B, 3), inside(B, 3)]),

@@ -9,12 +9,13 @@ from backends import xp
 from backends.random import Stream
 from scratch import trees
 from scratch.autodiff import grad, value_and_grad
-from scratch.autoencoders import latent, ppca, vae
+from scratch.autoencoders import VQVAE, latent, plain, ppca, vae, vq
 from scratch.autoregressive import FVBN, MADE
+from scratch.diffusion import ddpm, schedules, scores
 from scratch.energies import boltzmann, ebm
 from scratch.flows import bijections
 from scratch.gans.objectives import OBJECTIVES
-from scratch.mixtures import bernoulli, gmm
+from scratch.mixtures import bernoulli, em, gmm
 from scratch.probability.distributions import bernoulli_log_prob
 
 SEED  = Stream.seed(0)("test_bridges")
@@ -145,6 +146,41 @@ def test_a_mixture_of_bernoullis_is_a_vae_of_a_finite_code(seed):
     assert (bound(np.roll(r, 1, axis=0)) < log_p).sum() > 15
 
 
+# ---- a codebook is a finite code, and a moving average without memory a step of K-means ------------------------------
+@seeds
+def test_a_vq_vae_is_a_vae_whose_code_costs_log_k(seed):
+    """Its ELBO is that of all K^n codes with all mass on the nearest; with it on the farthest the bound is another."""
+    K, n  = 4, 3
+    model = VQVAE(levels=2, decoder="bernoulli", net="mlp", hidden=(5,), positions=n, codes=K, dim=2, prior="uniform")
+    x     = bits(5).astype("uint8")
+    params, stats = perturbed(model.init(SEED(seed), {"x": x}), seed)
+    codes = np.array(list(itertools.product(range(K), repeat=n)))                               # [K^n, n]
+    law   = model.decode(params, stats, codes)[0]
+    log_p = np.stack([bernoulli_log_prob(x, logits + 0 * x) for logits in law], axis=1)          # [32, K^n]
+    def bound(k):
+        return latent.elbo(log_p - n * math.log(K), (codes == k[:, None]).all(-1) * 1.0)
+    k     = model.encode(params, stats, x)
+    found = model.evaluate(params, stats, {"x": x}, SEED)
+    np.testing.assert_allclose(found["ELBO"], bound(k), rtol=1e-12)
+    np.testing.assert_allclose(found["ELBO"], found["reconstruction"] - n * math.log(K), rtol=1e-12)
+    assert np.max(abs(found["ELBO"] - bound((k + 1) % K))) > 1e-3
+    assert (bound(k) <= model.log_prob(params, stats, x)).all()
+
+
+@seeds
+def test_a_codebook_without_memory_takes_a_step_of_k_means(seed):
+    """To the last bit, also of a code that nothing is near to; with a memory, or smoothed, it does not."""
+    rng  = np.random.default_rng(seed)
+    z, e = rng.normal(size=(20, 3, 2)), np.concatenate([rng.normal(size=(4, 2)), [[50.0, 50.0]]])
+    N, m = rng.uniform(1, 9, 5), rng.normal(size=(5, 2))
+    mu, r = em.lloyd_step(z.reshape(-1, 2), e)
+    def step(gamma, smoothing=0.0):
+        return vq.codes(*vq.moving_average(N, m, z, vq.assign(z, e), gamma), e, smoothing)
+    assert np.array_equal(step(0.0), mu) and np.array_equal(mu[4], e[4]) and not np.array_equal(mu, e)
+    assert np.array_equal(r.argmax(1), vq.assign(z, e).ravel())
+    assert np.max(abs(step(0.5) - mu)) > 1e-2 and np.max(abs(step(0.0, 0.5) - mu)) > 1e-4
+
+
 # ---- a flow, and the same flow turned over ---------------------------------------------------------------------------
 @seeds
 def test_iaf_is_maf_inverted(seed):
@@ -231,3 +267,67 @@ def test_a_made_without_hidden_layers_is_a_visible_belief_network(seed):
     fvbn   = lambda b: FVBN().density({"alpha_1": -b[0], "alpha_0": b[1:], "alpha": alpha}, stats, x)
     np.testing.assert_allclose(made, fvbn(b), rtol=1e-12, atol=1e-12)
     assert abs(np.exp(made).sum() - 1) <= 1e-12 and np.max(abs(made - fvbn(-b))) > 0.1
+
+
+# ---- denoising score matching is the noise that a diffusion model guesses --------------------------------------------
+@seeds
+def test_a_guess_of_the_noise_is_a_score(seed):
+    """The same net: L_simple is twice the weighted denoising loss of sqrt(abar) x_0 at noise sqrt(1 - abar), whatever
+    the step of an example. Of x_0 itself, and without the weight, it is not."""
+    rng      = np.random.default_rng(seed)
+    x0, eps  = rng.normal(size=(2, 9, 4))
+    W, s, t  = rng.normal(size=(4, 4)), schedules.schedule(np.array([0.1, 0.2, 0.3])), rng.integers(1, 4, 9)
+    eps_hat  = lambda xt, t: np.tanh(xt @ W) / t[:, None]
+    kept, sigma = np.sqrt(s.abar)[t - 1, None], np.sqrt(s.vbar)[t - 1, None]
+    score    = lambda x, sigma: scores.score_of_eps(eps_hat(x, t), sigma)
+    simple   = ddpm.simple_loss(eps_hat, x0, t, eps, s)
+    twice    = lambda x: 2 * scores.weighted("denoising", score, x, eps, sigma, None)
+    assert math.isclose(twice(kept * x0), simple, rel_tol=1e-13) and abs(twice(x0) - simple) > 1e-3
+    assert abs(2 * np.mean(scores.denoising(lambda x: score(x, sigma), kept * x0, eps, sigma)) - simple) > 1e-3
+    np.testing.assert_allclose(scores.eps_of_score(score(x0, sigma), sigma), eps_hat(x0, t), rtol=1e-13)
+
+
+@pytest.mark.parametrize("t", [1, 2, 3])
+@seeds
+def test_of_normal_data_the_best_guess_of_the_noise_is_their_score(seed, t):
+    """E[eps | x_t] by the covariance of the two; with the variance of another step it is another."""
+    _, x, (_, mu, Sigma) = gaussians(seed)
+    s       = schedules.schedule(np.array([0.1, 0.2, 0.3]))
+    abar, vbar = s.abar[t - 1], s.vbar[t - 1]
+    best    = math.sqrt(vbar) * np.linalg.solve(abar * Sigma[0] + vbar * np.eye(2), (x - math.sqrt(abar) * mu[0]).T).T
+    law     = np.zeros(1), math.sqrt(abar) * mu[:1], gmm.noised(abar * Sigma[:1], math.sqrt(vbar))
+    np.testing.assert_allclose(scores.score_of_eps(best, math.sqrt(vbar)), gmm.score(x, *law), rtol=1e-11, atol=1e-11)
+    assert np.max(abs(scores.score_of_eps(best, math.sqrt(s.vbar[t % 3])) - gmm.score(x, *law))) > 1e-2
+
+
+# ---- a denoising autoencoder is a score ------------------------------------------------------------------------------
+@pytest.mark.parametrize("sigma", [0.3, 1.7])
+@seeds
+def test_a_denoising_autoencoder_is_a_score(seed, sigma):
+    """What gives back x + sigma^2 s(x) has 2 sigma^4 times the loss of the score s; what gives back x - sigma^2 s(x),
+    the energy turned over, has not."""
+    rng    = np.random.default_rng(seed)
+    x, eps = rng.normal(size=(2, 9, 4))
+    W      = rng.normal(size=(4, 4))
+    s      = lambda x: np.tanh(x @ W)
+    error  = lambda sign: plain.denoising_error(x, sigma * eps, lambda x: x,
+                                                lambda x: scores.tweedie(x, sign * s(x), sigma))
+    want   = 2 * sigma**4 * np.mean(scores.denoising(s, x, eps, sigma))
+    assert math.isclose(error(1), want, rel_tol=1e-12) and abs(error(-1) - want) > 1e-3
+
+
+@pytest.mark.parametrize("sigma", [0.3, 1.7])
+@seeds
+def test_the_best_denoiser_of_a_mixture_is_a_step_along_its_score(seed, sigma):
+    """E[x | x_tilde] by Bayes: each component's guess of what lies under the noise, as likely as the component is; a
+    step along the score of the data without noise is another."""
+    _, x, (log_pi, mu, Sigma) = gaussians(seed)
+    noisy = [Sigma_k + sigma**2 * np.eye(2) for Sigma_k in Sigma]
+    d     = [x - mu_k for mu_k in mu]
+    joint = np.array([np.exp(log_pi[k] - np.sum(d[k] @ np.linalg.inv(C) * d[k], axis=1) / 2)
+                      / math.sqrt(np.linalg.det(C)) for k, C in enumerate(noisy)])                      # [K, N]
+    guess = np.array([mu[k] + d[k] @ np.linalg.inv(C) @ Sigma[k] for k, C in enumerate(noisy)])         # [K, N, D]
+    best  = np.sum((joint / joint.sum(0))[..., None] * guess, axis=0)
+    step  = lambda Sigma: scores.tweedie(x, gmm.score(x, log_pi, mu, Sigma), sigma)
+    np.testing.assert_allclose(step(gmm.noised(Sigma, sigma)), best, rtol=1e-11, atol=1e-11)
+    assert np.max(abs(step(Sigma) - best)) > 1e-3

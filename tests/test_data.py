@@ -109,6 +109,7 @@ def test_the_mean_of_log_p_over_draws_is_minus_the_entropy(name):
 
 @pytest.mark.parametrize("wrong", [
     dataclasses.replace(TOYS["moons"], sigma=0.12), dataclasses.replace(TOYS["ring"], K=7),
+    dataclasses.replace(TOYS["islands"], pi=(.55, .35, .1)),
     dataclasses.replace(TOYS["pinwheel"], twist=0.16), dataclasses.replace(TOYS["pinwheel"], sigma=(0.45, 0.15))])
 def test_the_test_of_draws_refuses_those_of_a_density_nearby(wrong):
     name = next(name for name, toy in TOYS.items() if toy.about == wrong.about)
@@ -153,14 +154,14 @@ def test_log_p_about_a_curve_is_the_integral_along_it_to_1e_10(name):
 
 
 def closed_score(toy, x):
-    """sum_k r_k (c_k - x) / sigma^2 for points c_k of equal weight, r the responsibilities."""
+    """sum_k r_k (c_k - x) / sigma^2 for points c_k, r the responsibilities."""
     d = to_host(toy.centres("float64")[0]) - x[:, None]
-    a = -(d**2).sum(-1) / (2 * toy.sigma**2)
+    a = -(d**2).sum(-1) / (2 * toy.sigma**2) + numpy.log(toy.pi or 1)
     r = numpy.exp(a - a.max(1, keepdims=True))
     return (r[..., None] * d).sum(1) / r.sum(1, keepdims=True) / toy.sigma**2
 
 
-@pytest.mark.parametrize("name", ["ring", "grid"])
+@pytest.mark.parametrize("name", ["ring", "grid", "islands"])
 def test_the_gradient_of_log_p_is_the_score_of_the_mixture(name):
     x = to_host(SEED("score").normal((300, 2), "float64")) * 2
     s = grad(lambda x: xp.sum(TOYS[name].log_p(x)))(x)
@@ -183,11 +184,11 @@ def test_the_score_at_the_centre_of_the_pinwheel_is_a_number():
     assert numpy.isfinite(grad(lambda x: xp.sum(TOYS["pinwheel"].log_p(x)))(numpy.zeros((1, 2)))).all()
 
 
-@pytest.mark.parametrize("name, K", [("ring", 8), ("grid", 25)])
+@pytest.mark.parametrize("name, K", [("ring", 8), ("grid", 25), ("islands", 3)])
 def test_the_modes_are_the_centres_and_stationary(name, K):
     modes, log_w = TOYS[name].centres("float64")
     assert modes.shape == (K, 2) and len(numpy.unique(modes.round(9), axis=0)) == K
-    assert numpy.allclose(log_w, -math.log(K))
+    assert numpy.allclose(numpy.exp(log_w), TOYS[name].pi or 1 / K, rtol=1e-14)
     assert abs(grad(lambda x: xp.sum(TOYS[name].log_p(x)))(modes)).max() < 1e-9
 
 
@@ -500,9 +501,9 @@ def test_data_are_their_own_source():
 
 
 def test_an_unknown_name_is_answered_with_those_that_are_known(monkeypatch, tmp_path):
-    known = ("choose one of digits, ring, grid, moons, spirals, pinwheel, checkerboard, bars, patterns, or the path of "
-             "a folder or of a file that ends in .npy, .npz, .csv, .data, .txt, -ubyte, -ubyte.gz. SCRATCH_DATA, a "
-             "folder that is searched too, is ")
+    known = ("choose one of digits, ring, grid, islands, moons, spirals, pinwheel, checkerboard, bars, patterns, or "
+             "the path of a folder or of a file that ends in .npy, .npz, .csv, .data, .txt, -ubyte, -ubyte.gz. "
+             "SCRATCH_DATA, a folder that is searched too, is ")
     for folder, says in ((str(tmp_path), str(tmp_path)), ("", "not set"), (None, "not set")):
         monkeypatch.delenv("SCRATCH_DATA", raising=False)
         if folder is not None:

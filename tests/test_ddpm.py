@@ -10,7 +10,7 @@ from backends.random import Stream
 from scratch import trees
 from scratch.autodiff import value_and_grad
 from scratch.diffusion import DDPM, ddpm
-from scratch.diffusion.models import NETS
+from scratch.diffusion.nets import NETS
 from tests.test_models import Rows
 
 SEED  = Stream.seed(0)("test_ddpm")

@@ -16,7 +16,7 @@ from scratch.data.toys import TOYS
 from scratch.gans import nets
 from scratch.gans.models import GAN
 from scratch.gans.objectives import OBJECTIVES
-from scratch.metrics import coverage, slerp
+from scratch.metrics import mode_shares, slerp
 from scratch.nets import ACTIVATIONS, unet
 from scratch.train import fit
 
@@ -515,7 +515,7 @@ def test_a_generator_that_does_not_read_its_code_covers_one_mode():
     def drawn(W, k):
         layer = {"W": xp.full((2, 2), W), "b": (modes[k] - state.stats["centre"]) / state.stats["scale"]}
         x = model.sample({"generator": [layer]}, state.stats, SEED, 1000)
-        return coverage(x, modes, 4 * toy.sigma)
+        return mode_shares(x, modes, 4 * toy.sigma)
     assert np.array_equal(drawn(0.0, 3), np.arange(8) == 3) and 0 < drawn(0.02, 5)[5] == drawn(0.02, 5).sum()
     assert drawn(1.0, 0).sum() < 0.5
 

@@ -10,9 +10,11 @@ from backends import no_sync, to_host, use, xp
 from backends.random import Stream
 from scratch import trees
 from scratch.autodiff import value_and_grad
-from scratch.autoencoders import PPCA, VAE, Autoencoder, plain, ppca, vae
-from scratch.autoencoders.models import AUTOENCODERS, LIKELIHOODS, Likelihood
+from scratch.autoencoders import PPCA, VAE, VQVAE, Autoencoder, plain, ppca, vae
+from scratch.autoencoders.likelihoods import LIKELIHOODS, Likelihood
+from scratch.autoencoders.models import AUTOENCODERS
 from scratch.data import Data, bits_per_dim, load
+from scratch.diffusion.scores import OBJECTIVES
 from scratch.flows import FLOWS
 from scratch.gans import GAN
 from scratch.mixtures import BernoulliMixture, GaussianMixture
@@ -20,7 +22,7 @@ from scratch.mixtures.em import EM
 from scratch.models import MODELS
 from scratch.optim import Layout
 from scratch.runs import config as configs
-from scratch.train import fit
+from scratch.train import Model, fit
 
 SEED      = Stream.seed(0)("test_models")
 N, D, L   = 10, 6, 5                                # examples, pixels, levels
@@ -185,7 +187,9 @@ def test_a_mixture_on_a_device_learns_the_same_without_waiting():
 # ---- hyper-parameters ------------------------------------------------------------------------------------------------
 BASE = {**dict.fromkeys(("gmm", "bmm"), {"components": 3, "starts": 2}), "ppca": {"latent": 2},
         **dict.fromkeys(("vae", "ae"), {"hidden": (5,), "latent": 2}),
-        "ddpm": {"widths": (4, 4), "embedding": 4, "T": 3}, "realnvp": {"layers": 2, "hidden": (5,)},
+        "vqvae": {"net": "mlp", "hidden": (5,), "codes": 4, "dim": 2, "positions": 2},
+        "ddpm": {"widths": (4, 4), "embedding": 4, "T": 3}, "ncsn": {"widths": (4, 4), "embedding": 4, "L": 3, "T": 2},
+        "realnvp": {"layers": 2, "hidden": (5,)},
         "fvbn": {}, "made": {"hidden": (5,)}, "pixelcnn": {"channels": 2, "layers": 1, "kernel": 3},
         "boltzmann": {"chains": 5}, "rbm": {"chains": 5, "hidden": 3}}
 CHANGES = [
@@ -205,7 +209,7 @@ CHANGES = [
     ("ppca", {},                                                "learn",       "closed form", "em"),
     ("ppca", {"learn": "em"},                                   "tol",         1e-6,          10.0),
     ("ppca", {},                                                "precision",   "float64",     "float32"),
-    *((model, {"levels": L}, field, one, other) for model in ("vae", "ae", "ddpm")
+    *((model, {"levels": L}, field, one, other) for model in ("vae", "vqvae", "ae", "ddpm", "ncsn")
       for field, one, other in (
                                                                ("optimiser",   "adam",        "momentum"),
                                                                ("lr",          1e-3,          2e-3),
@@ -219,14 +223,29 @@ CHANGES = [
                                                                ("hidden",      (5,),          (6,)),
                                                                ("hidden",      (5,),          (5, 5)),
                                                                ("activation",  "softplus",    "tanh"))),
-    ("vae", {"levels": L},                                      "decoder",     "logistic",    "gaussian"),
-    ("vae", {"levels": L, "decoder": "isotropic"},              "variance",    0.01,          0.02),
-    ("vae", {"levels": L, "decoder": "bernoulli"},              "binarise",    "threshold",   "static"),
-    ("vae", {"levels": L, "decoder": "bernoulli"},              "binarise",    "threshold",   "dynamic"),
-    ("vae", {"levels": L, "decoder": "bernoulli"},              "binarise",    "static",      "dynamic"),
-    ("vae", {"levels": L},                                      "beta",        1.0,           2.0),
+    *((model, {"levels": L, **beside}, field, one, other) for model in ("vae", "vqvae")
+      for beside, field, one, other in (
+        ({},                                                    "decoder",     "logistic",    "gaussian"),
+        ({"decoder": "isotropic"},                              "variance",    0.01,          0.02),
+        ({"decoder": "bernoulli"},                              "binarise",    "threshold",   "static"),
+        ({"decoder": "bernoulli"},                              "binarise",    "threshold",   "dynamic"),
+        ({"decoder": "bernoulli"},                              "binarise",    "static",      "dynamic"),
+        ({},                                                    "beta",        1.0,           2.0))),
     ("vae", {"levels": L},                                      "iaf",         0,             1),
     ("vae", {"levels": L},                                      "iaf",         1,             2),
+    ("vqvae", {"levels": L, "shape": (6,)},                     "net",         "mlp",         "conv"),
+    *(("vqvae", {"levels": L}, field, one, other) for field, one, other in (
+                                                               ("hidden",      (5,),          (6,)),
+                                                               ("positions",   2,             3),
+                                                               ("activation",  "silu",        "tanh"),
+                                                               ("codes",       4,             5),
+                                                               ("dim",         2,             3),
+                                                               ("codebook",    "loss",        "average"),
+                                                               ("decay",       0.9,           0.8),
+                                                               ("smoothing",   0.01,          0.1),
+                                                               ("least",       0.0,           2.0),
+                                                               ("prior",       "uniform",     "frequencies"))),
+    ("vqvae", {"levels": L, "net": "conv", "shape": (6,)},      "blocks",      0,             1),
     *(("ae", {"levels": L},                                     "kind",        "plain",       kind)
       for kind in AUTOENCODERS if kind != "plain"),
     *(("ae", {"levels": L, "kind": kind},                       "strength",    0.1,           0.2)
@@ -286,10 +305,18 @@ CHANGES = [
     *((model, {"levels": L, "listed": 2},                       field,         2,             3)
       for model in ("boltzmann", "rbm") for field in ("temperatures", "sweeps")),
     ("rbm", {"levels": L},                                      "hidden",      3,             4),
-    ("ddpm", {"levels": L, "widths": (4,)},                     "shape",       (6,),          (2, 3, 1)),
-    ("ddpm", {"levels": L},                                     "net",         "unet",        "mlp"),
-    ("ddpm", {"levels": L},                                     "widths",      (4,),          (8,)),
-    ("ddpm", {"levels": L},                                     "embedding",   4,             6),
+    *((model, {"levels": L, "widths": (4,)},                    "shape",       (6,),          (2, 3, 1))
+      for model in ("ddpm", "ncsn")),
+    *((model, {"levels": L}, field, one, other) for model in ("ddpm", "ncsn")
+      for field, one, other in (
+                                                               ("net",         "unet",        "mlp"),
+                                                               ("widths",      (4,),          (8,)),
+                                                               ("embedding",   4,             6),
+                                                               ("classes",     0,             3))),
+    *((model, {"levels": L, "classes": 3},                      "unlabelled",  0.1,           0.6)
+      for model in ("ddpm", "ncsn")),
+    *((model, {"classes": 3},                                   "guidance",    0.0,           9.0)
+      for model in ("ddpm", "ncsn")),
     ("ddpm", {"levels": L},                                     "T",           3,             4),
     ("ddpm", {"levels": L},                                     "schedule",    "cosine",      "linear"),
     ("ddpm", {"levels": L},                                     "prediction",  "v",           "eps"),
@@ -297,11 +324,16 @@ CHANGES = [
     ("ddpm", {"levels": L},                                     "variance",    "beta",        "clipped"),
     ("ddpm", {"levels": L},                                     "variance",    "beta",        "learned"),
     ("ddpm", {"levels": L, "variance": "learned"},              "vlb",         1e-3,          0.5),
-    ("ddpm", {"levels": L},                                     "classes",     0,             3),
-    ("ddpm", {"levels": L, "classes": 3},                       "unlabelled",  0.1,           0.6),
-    ("ddpm", {"classes": 3},                                    "guidance",    0.0,           9.0),
     ("ddpm", {"levels": L},                                     "sampled",     0,             2),
     ("ddpm", {"levels": L, "sampled": 2},                       "eta",         0.0,           1.0),
+    *(("ncsn", {"levels": L, "net": "mlp"},                     "objective",   "denoising",   objective)
+      for objective in OBJECTIVES if objective != "denoising"),
+    *(("ncsn", {"levels": L, "net": "mlp"}, field, one, other) for field, one, other in (
+                                                               ("largest",     5.0,           3.0),
+                                                               ("smallest",    0.04,          0.1),
+                                                               ("L",           3,             4),
+                                                               ("T",           2,             3),
+                                                               ("step",        0.6,           0.1))),
 ]
 
 
@@ -329,10 +361,15 @@ def test_every_hyper_parameter_changes_what_is_learned(name, beside, field, one,
 
 
 def test_every_hyper_parameter_of_every_model_stands_in_the_table():
-    """Those of GAN in the table of tests/test_gan_models.py."""
+    """Those of GAN in the table of tests/test_gan_models.py; the shape of a VQ-VAE's images in tests/test_vq.py."""
     fields = {(entry.model, field.name) for entry in MODELS.values() for field in dataclasses.fields(entry.model)}
     assert fields == {(MODELS[name].model, field) for name, _, field, *_ in CHANGES} | {
-        (GAN, field.name) for field in dataclasses.fields(GAN)}
+        (GAN, field.name) for field in dataclasses.fields(GAN)} | {(VQVAE, "shape")}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_no_hyper_parameter_takes_the_name_of_what_a_run_asks_a_model(name):
+    assert not {field.name for field in dataclasses.fields(MODELS[name].model)} & set(vars(Model))
 
 
 @pytest.mark.parametrize("model, field, value, expected", [
@@ -882,6 +919,8 @@ ROWS = {
     "wgan-gp":     dict(objective="wasserstein", optimiser="adam", k=5, penalty=0.1, clip_weights=0),
     "gan-bits":    dict(objective="wasserstein", codes=32, penalty=0.1, clip_weights=0, net="mlp"),
     "dcgan":       dict(objective="nonsaturating", net="conv", penalty=0, hidden=(64, 32), latent=64),
+    "vqvae":       dict(codebook="loss", net="conv", prior="frequencies"),
+    "vqvae-ema":   dict(codebook="average", net="conv", prior="frequencies"),
     "boltzmann":   dict(learn="exact"),
     "rbm":         dict(learn="pcd", k=5, hidden=64),
     "realnvp":     dict(flow="realnvp", layers=8, hidden=(64, 64), noise=0.05, mask="checkerboard"),
@@ -891,6 +930,9 @@ ROWS = {
     "linear-flow": dict(flow="lu", noise=0.0),
     "ddpm":        dict(net="unet", T=100, schedule="cosine", ema=0.998, widths=(16, 16, 32)),
     "ddpm-mlp":    dict(net="mlp", T=100, schedule="cosine", widths=(128, 128, 128)),
+    "ncsn":        dict(net="unet", objective="denoising", L=25, T=4, largest=5.0, smallest=0.04, widths=(16, 16, 32)),
+    "ncsn-mlp":    dict(net="mlp", objective="denoising", L=25, T=10, smallest=0.02, widths=(128, 128, 128)),
+    "ssm":         dict(net="mlp", objective="sliced-reduced", L=25, T=10, smallest=0.02, widths=(128, 128, 128)),
 }
 
 
@@ -909,9 +951,11 @@ DEVICES = {
     "rbm":   (dict(hidden=8, learn="exact"),                               "loss",    100),
     "gmm":   (dict(components=3, starts=1, tol=0.0),                       "log_lik", 20),
     "vae":   (dict(hidden=(16,), latent=2),                                "loss",    100),
+    "vqvae": (dict(hidden=(4,), codes=8, dim=2, batch_size=16),            "loss",    50),
     "gan":   (dict(hidden=(16,), latent=2),                                "critic",  20),
     "dcgan": (dict(hidden=(8, 4), latent=3),                               "critic",  20),
     "ddpm":  (dict(widths=(4, 4), embedding=4, T=10, batch_size=16),       "loss",    100),
+    "ssm":   (dict(widths=(8,), embedding=4, batch_size=16),               "loss",    100),
 }
 
 

@@ -27,6 +27,7 @@ FINISH = runs._finish
 SMALL = {**dict.fromkeys(("gmm", "bmm"), dict(components=3, starts=1, tol=0.0)),
          "ppca": dict(latent=2, learn="em", tol=0.0),
          "vae": dict(hidden=(16,), latent=2, batch_size=64),
+         **dict.fromkeys(("vqvae", "vqvae-ema"), dict(hidden=(4, 4), codes=8, dim=2, batch_size=64)),
          "ae":  dict(hidden=(16,), latent=2, batch_size=64),
          **dict.fromkeys(("gan", "gan-minimax", "lsgan", "wgan", "wgan-gp"),
                          dict(hidden=(8,), latent=2, batch_size=64)),
@@ -39,7 +40,9 @@ SMALL = {**dict.fromkeys(("gmm", "bmm"), dict(components=3, starts=1, tol=0.0)),
          "boltzmann": dict(learn="pcd", k=1, chains=8, temperatures=3, batch_size=64),
          "rbm":       dict(hidden=4, k=1, chains=8, batch_size=64),
          "ddpm":     dict(widths=(4,), embedding=4, T=3, batch_size=64),
-         "ddpm-mlp": dict(widths=(8,), embedding=4, T=3, batch_size=64)}
+         "ddpm-mlp": dict(widths=(8,), embedding=4, T=3, batch_size=64),
+         "ncsn":     dict(widths=(4,), embedding=4, L=2, T=1, batch_size=64),
+         **dict.fromkeys(("ncsn-mlp", "ssm"), dict(widths=(8,), embedding=4, L=2, T=1, batch_size=64))}
 
 
 @pytest.fixture(autouse=True)

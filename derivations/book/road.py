@@ -39,6 +39,9 @@ SPINE = {
 
 #    beside it: models without a bound, and how all of them are judged
 BESIDE = {
+    "codes":          Stop("A bound with a table in the middle: the nearest of K codes, and slopes past it.",
+                           ["The nearest of K codes", "A VAE whose code costs log K", "Straight through",
+                            "Two losses, two ways"]),
     "autoregressive": Stop("The exact road, one variable after the other.",
                            ["Any joint law is a chain", "Tables grow too fast", "The others are small formulas",
                             "One network for all of them", "Drawn one after the other"]),
@@ -49,12 +52,15 @@ BESIDE = {
     "energies":       Stop("The exact road, up to a constant: a number for every state, and walks.",
                            ["A number for every state", "What the likelihood pulls on", "Bits that nobody sees",
                             "A walk that keeps the law", "Noise that keeps the law"]),
+    "scores":         Stop("Arrows in the place of a law: learned from noise, followed down to data.",
+                           ["Which way is up", "What nobody has to know", "Guess the noise", "Two modes far apart",
+                            "Down the levels"]),
     "gan":            Stop("The game: no likelihood at all, but an opponent.",
                            ["The best discriminator", "What is left for the generator", "How strongly a fake is pulled",
                             "Where there is nothing to follow", "How far the mass has to go"]),
     "evaluation":     Stop("How samples are judged, and what the figures do not see.",
-                           ["The Fréchet distance", "How many modes", "Is it a copy", "What a likelihood says",
-                            "Modes left out"]),
+                           ["The Fréchet distance", "Too few samples", "Good samples, and all of the data",
+                            "What a likelihood says", "Modes left out"]),
     "slips":          Stop("What the sources print, each beside the line that holds.",
                            ["The game with one numerator twice", "Two levels, and the wrong KL",
                             "What makes the bound tight", "The logarithm of a mean", "The last step of a sampler"]),

@@ -1,7 +1,8 @@
-"""Autoencoders: deterministic, variational, hierarchical."""
+"""Autoencoders: deterministic, variational, hierarchical, of whole numbers."""
 from scratch.autoencoders import hierarchical, plain, ppca, vae
 from scratch.autoencoders.models import VAE, Autoencoder
 from scratch.autoencoders.ppca import PPCA
+from scratch.autoencoders.vqvae import VQVAE
 from scratch.data.checks import door
 
 elbo, importance_bound, latent_grid = map(door, (vae.elbo, vae.importance_bound, vae.latent_grid))

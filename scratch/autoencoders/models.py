@@ -6,72 +6,24 @@ from typing import Callable, NamedTuple
 
 from backends import xp
 from backends.random import Stream
-from scratch.autodiff import sigmoid, softplus
 from scratch.autoencoders import plain, vae
+from scratch.autoencoders.likelihoods import Decoder
 from scratch.data.checks import check_array, check_integer, check_memory
-from scratch.data.levels import binarise, check_examples, dequantise, quantise
+from scratch.data.levels import check_examples
 from scratch.flows.bijections import chained, iaf
 from scratch.hyper import Choice, Count, Fraction, Levels, NonNegative, Positive, Sizes, Whole, hyper
-from scratch.mixtures.bernoulli import log_joint
 from scratch.nets import ACTIVATIONS, affine, mlp
-from scratch.probability.distributions import bernoulli_log_prob, gaussian_log_prob, logistic_log_prob, per_example
+from scratch.probability.distributions import per_example
 from scratch.probability.divergences import kl_normal
-from scratch.probability.estimators import log_mean_exp, reparameterise
+from scratch.probability.estimators import log_mean_exp
 from scratch.train import Descent
 
 
 # ---- variational -----------------------------------------------------------------------------------------------------
-class Likelihood(NamedTuple):
-    """What a decoder says of x: from as many numbers a pixel as the network has heads."""
-    heads:    int
-    law:      Callable      # model, centre and scale of the data, heads -> the parameters of p(x | z)
-    log_prob: Callable      # x, parameters -> log p(x | z) [B]
-    draw:     Callable      # stream, parameters -> x
-    mean:     Callable      # parameters -> the mean of x, for a picture
-    whole:    bool          # does it need data of whole levels?
-
-
-def _draw_normal(stream, mu, log_var):
-    return reparameterise(mu, log_var, stream.normal(mu.shape, dtype=mu.dtype))
-
-
-def _draw_bits(stream, logits):
-    return stream.uniform(logits.shape, dtype=logits.dtype) < sigmoid(logits)
-
-
-def _draw_level(stream, mu, log_s, levels):
-    x = mu + xp.exp(log_s) * xp.logit(stream.uniform(mu.shape, dtype=mu.dtype))
-    return xp.clip(xp.rint(x * (levels - 1)), 0, levels - 1)
-
-
-def _mean_level(mu, log_s, levels):
-    """Of a logistic law held in [0, 1]: int_0^1 P(x > t) dt; the levels, in [0, 1], lie within half of one of it."""
-    s = xp.exp(log_s)
-    return s * (softplus(mu / s) - softplus((mu - 1) / s))
-
-
-LIKELIHOODS = {
-    "logistic":  Likelihood(2, lambda m, c, s, h, r: ((c + s * h) / (m.levels - 1), r + xp.log(s / (m.levels - 1)),
-                                                      m.levels),
-                            logistic_log_prob,  _draw_level,  _mean_level,                     whole=True),
-    "gaussian":  Likelihood(2, lambda m, c, s, h, r: (c + s * h, 2 * (r + xp.log(s))),
-                            gaussian_log_prob,  _draw_normal, lambda mu, *_: mu,               whole=False),
-    "isotropic": Likelihood(1, lambda m, c, s, h: (c + s * h, xp.asarray(math.log(m.variance), dtype=h.dtype)),
-                            gaussian_log_prob,  _draw_normal, lambda mu, *_: mu,               whole=False),
-    "bernoulli": Likelihood(1, lambda m, c, s, h: (h + xp.logit(c),),
-                            bernoulli_log_prob, _draw_bits,   lambda logits: sigmoid(logits),  whole=True),
-}
-
-
 @dataclasses.dataclass(frozen=True)
-class VAE(Descent):
-    """Variational autoencoder: fully connected encoder and decoder, trained by the ELBO. Log-likelihoods of data of
-    whole levels are those of the levels, whatever the decoder.
-
-    params are {"encoder", "decoder"} and, where there is one, {"flow"}; stats are the centre [D] and the scale ([], of
-    real numbers [D]) of the data, in units of which the networks work. Raises ValueError for hyper-parameters and
-    data that do not go together.
-    """
+class VAE(Decoder):
+    """Variational autoencoder: fully connected encoder and decoder, trained by the ELBO. params are
+    {"encoder", "decoder"} and, where there is one, {"flow"}."""
     lr:         float = hyper(3e-3,        Positive,            "learning rate")
     clip:       float = hyper(100.0,       NonNegative,         "largest norm of the gradient; 0 for no limit")
     ema:        float = hyper(0.995,       Fraction,            "decay of the average of the weights that is used "
@@ -79,29 +31,9 @@ class VAE(Descent):
     latent:     int   = hyper(16,          Count,               "numbers in the code")
     hidden:     tuple = hyper((256, 256),  Sizes,               "sizes of the encoder's hidden layers, from x to z")
     activation: str   = hyper("softplus",  Choice(ACTIVATIONS), "between the layers")
-    decoder:    str   = hyper("logistic",  Choice(LIKELIHOODS), "what the decoder says of x")
-    variance:   float = hyper(0.01,        Positive,            "of the isotropic decoder; a range of levels is 1")
-    binarise:   str   = hyper("threshold", Choice(("threshold", "static", "dynamic")),
-                              "how the bernoulli decoder gets bits: 1 from half the range on, drawn once, or each time")
     beta:       float = hyper(1.0,         NonNegative,         "weight of the KL while training")
     iaf:        int   = hyper(0,           Whole,               "inverse autoregressive maps after the encoder, 0 for "
                                                                 "none: then the KL is drawn")
-    levels:     int   = hyper(None,        Levels,              "of the data, where they do not say it themselves")
-
-    criterion  = "ELBO"
-    likelihood = "bound"
-
-    def view(self, data, stream):
-        data = data.with_levels(self.levels) if self.levels else data
-        self._need(data.levels)
-        return data.binarised(stream) if self._static else data
-
-    _static = property(lambda self: (self.decoder, self.binarise) == ("bernoulli", "static"))
-
-    def _need(self, levels):
-        if levels is None and LIKELIHOODS[self.decoder].whole:
-            raise ValueError(f"decoder={self.decoder!r} is for data of whole levels: choose the decoder gaussian for "
-                             "real numbers, or say how many levels there are, with levels (2 for bits).")
 
     def init(self, stream, example):
         self._need(self.levels)
@@ -110,15 +42,11 @@ class VAE(Descent):
         params = {"encoder": encoder[0](stream("encoder")), "decoder": decoder[0](stream("decoder"))}
         if self.iaf:
             params["flow"] = self._flow.init(stream("flow"))
-        centre = xp.mean(x, axis=0)                                             # [D]
-        spread = xp.std(x, axis=None if self.levels else 0)                     # [] or [D]
-        if self.decoder == "bernoulli":
-            centre = (centre * len(x) + 0.5) / (len(x) + 1)                     # never 0, never 1
-        return params, {"centre": centre, "scale": xp.where(spread > 0, spread, 1)}
+        return params, self.units(x)
 
     def _nets(self, D):
         return (mlp((D, *self.hidden, self.latent), self.activation, heads=2),
-                mlp((self.latent, *self.hidden[::-1], D), self.activation, heads=LIKELIHOODS[self.decoder].heads))
+                mlp((self.latent, *self.hidden[::-1], D), self.activation, heads=self.says.heads))
 
     @property
     def _flow(self):
@@ -130,21 +58,10 @@ class VAE(Descent):
         """The code that mu + sigma eps becomes, and log_det."""
         return self._flow.forward(params.get("flow", []), z)
 
-    def seen(self, x, stream, dtype):
-        """The data as the decoder speaks of them: levels, numbers in [0, 1), real numbers or bits."""
-        if self.decoder == "bernoulli":
-            if self.binarise == "dynamic":
-                return binarise(x, self.levels, stream).astype(dtype)
-            return (x >= (self.levels - 1) / 2).astype(dtype) if self.binarise == "threshold" else x.astype(dtype)
-        if self.levels and not LIKELIHOODS[self.decoder].whole:
-            return dequantise(x, self.levels, stream, dtype)
-        return x.astype(dtype)
-
     def encode(self, params, stats, x, stream=Stream.seed(0)):
         """mu and log_var of q(z | x), before its flow, each [B, Z], for data x [B, D] as they come; the stream draws
         the noise or the bits that the decoder wants. Raises as `evaluate` does."""
-        x = check_examples(x, len(stats["centre"]), 2 if self._static else self.levels)
-        return self._encode(params, stats, self.seen(x, stream("x"), stats["centre"].dtype))
+        return self._encode(params, stats, self.checked(x, stats, stream))
 
     def _encode(self, params, stats, x):
         _, apply = self._nets(x.shape[1])[0]
@@ -156,12 +73,11 @@ class VAE(Descent):
 
     def _decode(self, params, stats, z):
         _, apply = self._nets(len(stats["centre"]))[1]
-        heads = apply(params["decoder"], z)
-        return LIKELIHOODS[self.decoder].law(self, stats["centre"], stats["scale"], *heads)
+        return self.law(stats, apply(params["decoder"], z))
 
     def _bound(self, f, params, stats, x, eps):
         return f(x, eps, lambda x: self._encode(params, stats, x), lambda z: self._decode(params, stats, z),
-                 log_prob=LIKELIHOODS[self.decoder].log_prob)
+                 log_prob=self.says.log_prob)
 
     def _terms(self, params, stats, x, eps):
         """log p(x | z) and the KL of each example [B], drawn where there is a flow."""
@@ -177,10 +93,6 @@ class VAE(Descent):
         log_p, kl = map(xp.stack, zip(*(self._terms(params, stats, x, e) for e in eps)))
         return log_p - kl, xp.mean(kl, axis=0)
 
-    def bins(self, D):
-        """What turns the log density of dequantised data into a bound on the log probability of their levels."""
-        return D * math.log(self.levels) if self.levels and not LIKELIHOODS[self.decoder].whole else 0
-
     def loss(self, params, stats, batch, stream):
         """beta KL - log p(x | z) in nats, a mean over the batch, and both terms."""
         x   = self.seen(batch["x"], stream("x"), stats["centre"].dtype)
@@ -194,8 +106,7 @@ class VAE(Descent):
         bound of as many.
         Raises as `check_array` does, and ValueError where levels are expected and x holds something else."""
         check_integer(draws, "draws", 1)
-        x   = check_examples(batch["x"], len(stats["centre"]), 2 if self._static else self.levels)
-        x   = self.seen(x, stream("x"), stats["centre"].dtype)
+        x = self.checked(batch["x"], stats, stream)
         check_memory(4 * draws * len(x) * self.latent, f"draws={draws} of {len(x)} codes", "draw fewer")
         eps = stream("eps").normal((draws, len(x), self.latent), dtype=x.dtype)
         if draws == 1:
@@ -213,17 +124,15 @@ class VAE(Descent):
         numbers in the code, twice as many until no log P(x_n) moves by more than the tolerance. The stream draws the
         bits that dynamic binarisation wants. Raises ValueError for longer codes, for real numbers and where 2049 values
         are too few, and as `evaluate` does."""
-        if self.latent > 2 or not LIKELIHOODS[self.decoder].whole:
+        if self.latent > 2 or not self.says.whole:
             raise ValueError(f"log_prob was asked of latent={self.latent} and decoder={self.decoder!r}; expected one "
                              "or two numbers in the code and a decoder of whole levels, logistic or bernoulli: else "
                              "take the bounds of `evaluate`.")
-        x     = check_examples(x, len(stats["centre"]), 2 if self._static else self.levels)
-        x     = self.seen(x, stream("x"), stats["centre"].dtype)
-        pairs = ((lambda x, l: log_joint(x, 0, l)) if self.decoder == "bernoulli" else     # of a mixture of codes
-                 vae.pairwise(LIKELIHOODS[self.decoder].log_prob))
+        x     = self.checked(x, stats, stream)
         found = math.inf
         for n in (65, 129, 257, 513, 1025, 2049):
-            before, found = found, vae.log_evidence(x, lambda z: self._decode(params, stats, z), self.latent, n, pairs)
+            before, found = found, vae.log_evidence(x, lambda z: self._decode(params, stats, z), self.latent, n,
+                                                    self.pairs)
             if bool(xp.all(xp.abs(found - before) <= tolerance)):
                 return found
         raise ValueError(f"The sum over {n} values of each number in the code still moves by more than "
@@ -232,21 +141,17 @@ class VAE(Descent):
     def sample(self, params, stats, stream, n):
         """n examples [n, D] of p(x | z), z of the prior: levels, or real numbers where the data are."""
         z = stream("z").normal((n, self.latent), dtype=stats["centre"].dtype)
-        x = LIKELIHOODS[self.decoder].draw(stream("x"), *self._decode(params, stats, z))
-        if not self.levels:
-            return x
-        return x.astype(xp.int64) if LIKELIHOODS[self.decoder].whole else quantise(x, self.levels)
+        return self.drawn(stream("x"), self._decode(params, stats, z))
 
     def means(self, params, stats, z):
         """The mean of p(x | z), for a picture [B, D]."""
-        return LIKELIHOODS[self.decoder].mean(*self.decode(params, stats, z))
+        return self.says.mean(*self.decode(params, stats, z))
 
     def pictures(self, params, stats, batch, stream):
         """Images in [0, 1] of what was learned: reconstructions below the data, means of samples, the latent plane."""
         x     = self.seen(batch["x"], stream("x"), stats["centre"].dtype)
-        shown = x / (self.levels - 1) if self.decoder == "logistic" else x
         z, _  = self._flowed(params, self._encode(params, stats, x)[0])
-        found = {"reconstructions": xp.stack([shown, self.means(params, stats, z)], axis=1),
+        found = {"reconstructions": xp.stack([self.shown(x), self.means(params, stats, z)], axis=1),
                  "means": self.means(params, stats, stream("z").normal((64, self.latent), dtype=x.dtype))}
         if self.latent == 2:
             found["latent"] = self.means(params, stats, vae.latent_grid(20).astype(x.dtype))

@@ -67,12 +67,16 @@ def log_evidence(x, decode, Z, n=257, log_probs=None):
     """log p(x) [B], a sum over n codes along each of Z axes: by the trapezoid rule, which for smooth functions is right
     to rounding once its step is finer than they bend. What the prior has beyond +-8.5, 1e-16, is left out.
                                                                                                [vae.evidence_called]"""
-    log_probs = log_probs or pairwise(gaussian_log_prob)
     t = xp.linspace(-8.5, 8.5, n)
     z = xp.stack([t[xp.arange(n**Z) // n**k % n] for k in range(Z)], axis=-1).astype(x.dtype)          # [n^Z, Z]
     log_w = Z * math.log(17 / (n - 1) / math.sqrt(2 * math.pi)) - xp.sum(z * z, axis=1) / 2            # [n^Z]
+    return log_mixture(x, log_w, z, decode, log_probs or pairwise(gaussian_log_prob))
+
+
+def log_mixture(x, log_w, z, decode, log_probs):
+    """log sum_i w_i p(x | z_i) [B] over codes z [n, ...], in blocks of them.                  [vae.evidence_called]"""
     step, parts = max(1, 64 * backend().block // max(x.shape)), []
-    for i in range(0, n**Z, step):
+    for i in range(0, z.shape[0], step):
         parts.append(logsumexp(log_w[i:i + step] + log_probs(x, *decode(z[i:i + step])), axis=1))       # [B]
     return logsumexp(xp.stack(parts), axis=0)
 

@@ -1,7 +1,7 @@
 """Toy densities whose log p is known, so that what a model learns can be measured against the truth.
 
     x        points                                                     [n, 2], bars [n, side^2]
-    k, K     arm, petal or square, and how many: all equally likely
+    k, K     arm, petal or square, and how many: all equally likely, but for arms with weights
     c_k(u)   an arm: a curve, u uniform in (0, 1), or a single point
     sigma    deviation of the Gaussian noise
 
@@ -22,7 +22,7 @@ from scratch.autodiff import logsumexp
 
 @dataclasses.dataclass(frozen=True)
 class Arms:
-    """Gaussian noise about one of K arms.    p(x) = 1/K sum_k int_0^1 N(x; c_k(u), sigma^2 I) du
+    """Gaussian noise about one of K arms.    p(x) = sum_k pi_k int_0^1 N(x; c_k(u), sigma^2 I) du, pi_k = 1/K or given
 
     The integral is a Gauss-Legendre sum of `nodes` terms, exact for a point and, for the curves in TOYS, good to 1e-11
     in log p on [-5, 5]^2: one mixture of isotropic Gaussians, whatever the arms are.
@@ -32,11 +32,12 @@ class Arms:
     curve: Callable                 # k, u -> the two coordinates of c_k(u)
     sigma: float
     nodes: int = 1
+    pi:    tuple = ()
     shape  = (2,)
 
     def sample(self, stream, n, dtype="float32"):
         """n draws [n, 2]."""
-        k = _one_of(self.K, stream("arm"), n, dtype)
+        k = _one_of(self.K, stream("arm"), n, dtype, self.pi)
         u = stream("along").uniform(n, dtype)
         return xp.stack(self.curve(k, u), axis=1) + self.sigma * stream("noise").normal((n, 2), dtype)
 
@@ -51,7 +52,8 @@ class Arms:
         u, w = _gauss_legendre(self.nodes)
         k, u = xp.asarray(numpy.repeat(numpy.arange(self.K), self.nodes)), xp.asarray(numpy.tile(u, self.K))
         c    = xp.stack(self.curve(k, u), axis=1)
-        return c.astype(dtype), xp.asarray(numpy.tile(numpy.log(w / self.K), self.K)).astype(dtype)
+        pi   = self.pi or (1 / self.K,) * self.K
+        return c.astype(dtype), xp.asarray(numpy.log(numpy.outer(pi, w)).ravel()).astype(dtype)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,8 +139,8 @@ class Bars:
         return xp.asarray(sorted(images), dtype=dtype)
 
 
-def _one_of(K, stream, n, dtype):
-    return stream.integers(0, K, n).astype(dtype)
+def _one_of(K, stream, n, dtype, pi=()):
+    return (stream.categorical(xp.log(xp.asarray(pi)), (n,)) if pi else stream.integers(0, K, n)).astype(dtype)
 
 
 @functools.cache
@@ -159,6 +161,10 @@ def _lattice(k, u):
     return 2 * (k // 5 - 2), 2 * (k % 5 - 2)
 
 
+def _triangle(k, u):
+    return 3 * xp.cos(2 * math.pi * k / 3), 3 * xp.sin(2 * math.pi * k / 3)
+
+
 def _half_circles(k, u):
     s = 1 - 2 * k
     return k + s * xp.cos(math.pi * u), k / 2 + s * xp.sin(math.pi * u)
@@ -174,6 +180,7 @@ def _spiral(k, u):
 TOYS = {
   "ring":     Arms("8 Gaussians of deviation 0.05 on a circle of radius 2",         8, _circle,       0.05),
   "grid":     Arms("25 Gaussians of deviation 0.05 on a 5 x 5 grid of spacing 2",  25, _lattice,      0.05),
+  "islands":  Arms("3 Gaussians of deviation 0.2, of weights 0.6, 0.3 and 0.1",     3, _triangle, 0.2, pi=(.6, .3, .1)),
   "moons":    Arms("two half circles that hook into each other, deviation 0.1",     2, _half_circles, 0.1, nodes=144),
   "spirals":  Arms("two arms of a spiral, deviation 0.1",                           2, _spiral,       0.1, nodes=448),
   "pinwheel": Pinwheel("five Gaussian petals, wound up", K=5, radius=2, sigma=(0.5, 0.15), twist=0.15),

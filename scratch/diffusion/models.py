@@ -1,76 +1,40 @@
 """Diffusion models that train: a U-Net or a fully connected net wired to the mathematics of `ddpm` and `ddim`."""
 import dataclasses
-import functools
-import itertools
-import math
 
 from backends import to_host, xp
 from scratch.data.checks import check_array
 from scratch.diffusion import ddim, ddpm
+from scratch.diffusion.nets import Told
 from scratch.diffusion.schedules import SCHEDULES, schedule
-from scratch.hyper import Choice, Count, Fraction, NonNegative, Positive, Share, Sizes, Whole, check, hyper
-from scratch.nets import embedding, joined, mlp, sinusoidal, unet
-from scratch.probability.distributions import per_example
-from scratch.train import Standardised
-
-
-def perceptron(D, M, E, widths):
-    """(init, apply), apply(params, x, e): a fully connected net that sees e beside x [B, D]."""
-    init, apply = mlp((D + E, *widths, M), "silu")
-    return init, lambda params, x, e: apply(params, xp.concatenate([x, e], axis=1))[0]
-
-
-#            an example as it sees it, channels last       (init, apply) for C channels, M at the end
-NETS = {
-    "unet": (lambda shape: shape if len(shape) == 3 else (*shape, 1),
-             lambda m, C, M, axes: unet(C, M, m.embedding, m.widths, axes)),
-    "mlp":  (lambda shape: (math.prod(shape),),
-             lambda m, C, M, axes: perceptron(C, M, m.embedding, m.widths)),
-}
-PASSES = 8                  # random steps of an example that its L_simple is a mean of
+from scratch.hyper import Choice, Count, NonNegative, Share, Whole, hyper
 
 
 @dataclasses.dataclass(frozen=True)
-class DDPM(Standardised):
+class DDPM(Told):
     """Denoising diffusion: a net is told x_t and t, and says what noise is in it.   Ho et al. 2020
 
     params are {"net", "step"} and, where it is told labels, {"label"}, whose last row stands for none; stats are the
     centre and the scale [D] of the data, and the schedule. Raises ValueError for hyper-parameters and data that do not
     go together.
     """
-    lr:         float = hyper(5e-3,         Positive,                 "learning rate")
-    ema:        float = hyper(0.998,        Fraction,                 "decay of the average of the weights that is "
-                                                                      "used after training; 0 for the weights")
-    net:        str   = hyper("unet",       Choice(NETS),             "what guesses")
-    widths:     tuple = hyper((16, 16, 32), Sizes,                    "channels of the U-Net from fine to coarse, or "
-                                                                      "hidden sizes of the fully connected net")
-    embedding:  int   = hyper(32,           Count,                    "numbers that tell the net step and label, even")
     T:          int   = hyper(100,          Count,                    "steps of the chain")
     schedule:   str   = hyper("cosine",     Choice(SCHEDULES),        "how much noise each step adds")
     prediction: str   = hyper("v",          Choice(ddpm.PREDICTIONS), "what the net says, from which the noise follows")
     variance:   str   = hyper("beta",       Choice(("beta", "clipped", "learned")),
                               "of a step back: beta, the posterior's (clipped at the first step), or learned")
     vlb:        float = hyper(1e-3,         NonNegative,              "weight of the bound that learns the variance")
-    unlabelled: float = hyper(0.1,          Fraction,                 "share of the labels left out in training")
-    guidance:   float = hyper(0.0,          NonNegative,              "how much more than its due a label counts when "
-                                                                      "sampling", sampling=True)
     sampled:    int   = hyper(0,            Whole,                    "steps of a sampler that leaves some out (DDIM), "
                                                                       "0 for the whole chain", sampling=True)
     eta:        float = hyper(0.0,          Share,                    "noise of that sampler: 0 none, 1 the chain's",
                               sampling=True)
 
-    criterion, higher = "L_simple", False
     likelihood = "bound"
     most = 1000                 # a pass of the net for every step, for each of them
 
     def __post_init__(self):
-        check(self)
+        super().__post_init__()
         if self.sampled > self.T:
             raise ValueError(f"T={self.T}, so sampled={self.sampled} steps are not there; expected at most as many.")
-        if self.embedding % 2:
-            raise ValueError(f"embedding={self.embedding} is odd; expected an even number, of sines and cosines.")
-        if self.guidance and not self.classes:
-            raise ValueError(f"guidance={self.guidance} wants labels; expected classes, or leave it out.")
         if self.eta and not self.sampled:
             raise ValueError(f"eta={self.eta} is of the sampler that leaves steps out; expected sampled, the number of "
                              "its steps.")
@@ -80,32 +44,19 @@ class DDPM(Standardised):
         _, init, _ = self._net(len(stats["centre"]))
         return init(stream), stats
 
-    @functools.cache
-    def _net(self, D):
-        """The shape that the net sees, and init and `on` of all its parts."""
-        view, make = NETS[self.net]
-        *sides, C  = view(self.shape or (D,))
-        halved     = 2**(len(self.widths) - 1)
-        if self.net == "unet" and any(side % halved for side in sides):
-            raise ValueError(f"net='unet' was given examples of shape {self.shape or (D,)} and widths={self.widths}; "
-                             f"expected sides that are multiples of {halved}: choose fewer widths, or net='mlp'.")
-        E, heads   = self.embedding, 2 if self.variance == "learned" else 1
-        parts      = {"net": make(self, C, heads * C, len(sides)), "step": mlp((E, E, E), "silu")}
-        if self.classes:
-            parts["label"] = embedding(self.classes + 1, E)
-        return (*sides, C), *joined(parts)
+    @property
+    def heads(self):
+        return 2 if self.variance == "learned" else 1
+
+    @property
+    def passes(self):
+        return self.sampled or self.T
+
+    @property
+    def simple(self):
+        return self.variance != "learned"
 
     # ---- what the net says -------------------------------------------------------------------------------------------
-    def said(self, params, x, t, y):
-        """What the net says of x [B, D] at the steps t [] or [B], told the labels y [B]: [B, D], and as much of the
-        variance where that is learned."""
-        shape, _, on = self._net(x.shape[1])
-        f, t = on(params), t if getattr(t, "ndim", 0) else xp.full(len(x), t)
-        e,   = f("step", sinusoidal(t, self.embedding))
-        h    = f("net", xp.reshape(x, (len(x), *shape)), e + f("label", y) if self.classes else e)
-        C    = shape[-1]
-        return [xp.reshape(h[..., a:a + C], x.shape) for a in range(0, h.shape[-1], C)]
-
     def noise(self, params, stats, y, guidance=0):
         """eps_theta(xt, t) -> the noise in x_t and, where the variance is learned, v."""
         s, eps_hat = stats["schedule"], ddpm.PREDICTIONS[self.prediction].eps_hat
@@ -132,10 +83,7 @@ class DDPM(Standardised):
         x0, s = self.seen(batch["x"], stats), stats["schedule"]
         t     = stream("t").integers(1, self.T + 1, len(x0))
         eps   = stream("eps").normal(x0.shape, x0.dtype)
-        y     = self.labels(batch)
-        if self.classes:
-            y = xp.where(stream("unlabelled").uniform(len(x0)) < self.unlabelled, self.classes, y)
-        eps_theta = self.noise(params, stats, y)
+        eps_theta = self.noise(params, stats, self.told(batch, stream))
         if self.variance == "learned":
             value = ddpm.hybrid_loss(self.back(stats, eps_theta), x0, t, eps, self.vlb, s, self.levels)
         else:
@@ -149,11 +97,8 @@ class DDPM(Standardised):
         x0 = check_array(batch["x"], "x", (None, len(stats["centre"])), keep_integers=True)
         x0, s, y  = self.seen(x0, stats), stats["schedule"], self.labels(batch)
         eps_theta = self.noise(params, stats, y)
-        found     = {"L_simple": 0}
-        for i in range(PASSES):
-            t, eps = stream("t")(i).integers(1, self.T + 1, len(x0)), stream("eps")(i).normal(x0.shape, x0.dtype)
-            eps_hat, *_ = eps_theta(ddpm.q_sample(x0, t, eps, s), t)
-            found["L_simple"] += per_example((eps - eps_hat)**2) / PASSES
+        found     = {"L_simple": self.noise_error(x0, stream, self.T,
+                                                  lambda x0, t, eps: eps_theta(ddpm.q_sample(x0, t, eps, s), t)[0])}
         if draws > 1:
             eps   = lambda t: stream("bound")(t).normal(x0.shape, x0.dtype)
             ends  = [i * self.T // min(draws, self.T) for i in range(min(draws, self.T) + 1)]
@@ -182,12 +127,3 @@ class DDPM(Standardised):
             x = ddpm.sample(self.back(stats, watched), x, z, s)
         seen(x)
         return self.as_data(x, stats)
-
-    def chain(self, params, stats, stream, n, frames=40):
-        """x_T, ..., x_0 of n examples, for pictures: [frames, n, D], of levels in [0, 1]; all of them where there are
-        fewer."""
-        steps  = self.sampled or self.T
-        shown  = {round(i * steps / (frames - 1)) for i in range(frames)} if steps >= frames else range(steps + 1)
-        count, states = itertools.count(), []
-        self.sample(params, stats, stream, n, seen=lambda x: next(count) in shown and states.append(self.shown(x)))
-        return xp.stack(states)

@@ -5,5 +5,5 @@ from scratch.mixtures.bernoulli import BernoulliMixture
 from scratch.mixtures.em import Mixture
 from scratch.mixtures.gmm import COVARIANCES, GaussianMixture, bic, parameters
 
-em_step, log_joint, maximise, responsibilities, sample, start = map(door, (
-    gmm.em_step, gmm.log_joint, gmm.maximise, gmm.responsibilities, gmm.sample, gmm.start))
+em_step, log_joint, maximise, responsibilities, sample, start, score, noised = map(door, (
+    gmm.em_step, gmm.log_joint, gmm.maximise, gmm.responsibilities, gmm.sample, gmm.start, gmm.score, gmm.noised))

@@ -8,6 +8,7 @@ import dataclasses
 import math
 
 from backends import xp
+from scratch.data.levels import one_hot
 from scratch.hyper import Count, hyper
 from scratch.train import EM, State
 
@@ -23,20 +24,31 @@ def spread_means(x, K, stream):
     return xp.stack(means)
 
 
-def nearest(x, mu):
-    """1 at the nearest mean of every point, 0 elsewhere: the responsibilities of K-means.  [N, K]"""
+def assign(x, mu):
+    """The index of the nearest mean of every point, the first where several are [N].          [codes.nearest_called]"""
     c  = xp.mean(mu, axis=0)
     d2 = xp.sum(xp.square(mu - c), axis=1) - 2 * (x - c) @ (mu - c).T       # without |x - c|^2, the same for all k
-    return (xp.argmin(d2, axis=1)[:, None] == xp.arange(mu.shape[0])).astype(x.dtype)
+    return xp.argmin(d2, axis=1)
+
+
+def nearest(x, mu):
+    """1 at the nearest mean of every point, 0 elsewhere: K-means' responsibilities [N, K].      [codes.lloyd_called]"""
+    return one_hot(assign(x, mu), mu.shape[0]).astype(x.dtype)
+
+
+def lloyd_step(x, mu):
+    """One step of K-means: each mean becomes that of the points nearest to it, or stays where there are none; and r
+    [N, K], which are.                                                                           [codes.lloyd_called]"""
+    r   = nearest(x, mu)
+    N_k = xp.sum(r, axis=0)[:, None]
+    return xp.where(N_k > 0, r.T @ x / or_inf(N_k), mu), r
 
 
 def clusters(x, K, stream, steps=100):
     """The means [K, D] of the clusters that K-means finds from a k-means++ start, and which are whose [N, K]."""
     mu = spread_means(x, K, stream)
     for _ in range(steps):
-        r   = nearest(x, mu)
-        N_k = xp.sum(r, axis=0)[:, None]
-        old, mu = mu, xp.where(N_k > 0, r.T @ x / or_inf(N_k), mu)
+        old, (mu, _) = mu, lloyd_step(x, mu)
         if bool(xp.all(mu == old)):
             break
     return mu, nearest(x, mu)

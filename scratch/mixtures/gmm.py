@@ -73,6 +73,21 @@ def responsibilities(x, log_pi, mu, Sigma):
     return softmax(log_p_xk, axis=1), logsumexp(log_p_xk, axis=1)
 
 
+def score(x, log_pi, mu, Sigma):
+    """grad log p(x_n) = sum_k r_nk Sigma_k^-1 (mu_k - x_n) [N, D].                        [scores.mixture_called]"""
+    L     = xp.linalg.cholesky(Sigma)                                                          # [K, D, D]
+    d     = xp.swapaxes(mu[:, None] - x, 1, 2)                                                 # [K, D, N]
+    y     = xp.linalg.solve_triangular(L, d, lower=True)                                       # [K, D, N]
+    z     = xp.linalg.solve_triangular(xp.swapaxes(L, 1, 2), y, lower=False)                   # [K, D, N]
+    return xp.einsum("nk,kdn->nd", softmax(log_joint(x, log_pi, mu, Sigma), axis=1), z)
+
+
+def noised(Sigma, sigma):
+    """The covariances of the mixture with normal noise of deviation sigma added to its points. [scores.noised_called]
+    """
+    return Sigma + sigma**2 * _eye(Sigma)
+
+
 def maximise(x, r, mu, covariance="full", floor=0.0):
     """The M step: log_pi, mu, Sigma. Sums are taken around the old means mu, so that data far from 0 lose nothing, and
     a component without points stays where it is.                                      [mixtures.covariances_called]"""
