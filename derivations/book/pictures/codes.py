@@ -124,17 +124,18 @@ def draw_usage(figure, left, revived, K, **_):
 
 PICTURES = [
     Picture("cells", "Every answer becomes its nearest code",
-            "Answers, in blue, and {K} codes with their cells. A step puts every code amid the answers in its cell, and the "
-            "squared distance that is lost falls from {before:.2f} to {after:.2f}; after {rounds} steps it is {end:.2f}. "
-            "The open ring is a code that nobody says. It never moves, and {used} codes do all the work.",
+            "Answers, in blue, and {K} codes with their cells. A step puts every code amid the answers in its cell, "
+            "and the squared distance that is lost falls from {before:.2f} to {after:.2f}; after {rounds} steps it "
+            "is {end:.2f}. The open ring is a code that nobody says. It never moves, and {used} codes do all the "
+            "work.",
             cells, draw_cells, size=(6.4, 2.3)),
     Picture("routes", "Who hears what",
-            "Three terms and three parts that learn: how long the gradient is, in one small world. {nothing} of the nine "
-            "are 0, exactly: the codes do not hear the image, and the decoder hears nothing else.",
+            "Three terms and three parts that learn: how long the gradient is, in one small world. {nothing} of the "
+            "nine are 0, exactly: the codes do not hear the image, and the decoder hears nothing else.",
             routes, draw_routes, beside="codes.decoder_called", size=(4.6, 2.2)),
     Picture("usage", "Codes that come back",
-            "{K} heaps of answers, {K} codes that all start near one corner, and in how many codes, by their perplexity, "
-            "the heaps are said: {end_left:.1f} where dead codes are left alone, {end_revived:.1f} where they are put "
-            "onto answers.",
+            "{K} heaps of answers, {K} codes that all start near one corner, and in how many codes, by their "
+            "perplexity, the heaps are said: {end_left:.1f} where dead codes are left alone, {end_revived:.1f} where "
+            "they are put onto answers.",
             usage, draw_usage, beside="codes.revived_called", size=(5, 2.4)),
 ]

@@ -190,10 +190,11 @@ PICTURES = [
             corrected, draw_corrected, "What the samples themselves say of it", size=(5, 2.6)),
     Picture("distortions", "Six ways to spoil an image",
             "The Fréchet distance of digits from themselves, more and more distorted. It grows with every one of "
-            "them, each on its own scale: blur at its most makes {found[blur][5]:.0f}, noise {found[noise][5]:.0f}.", distorted, draw_distorted, "The Fréchet distance", size=(5, 3)),
+            "them, each on its own scale: blur at its most makes {found[blur][5]:.0f}, noise {found[noise][5]:.0f}.",
+            distorted, draw_distorted, "The Fréchet distance", size=(5, 3)),
     Picture("precision-recall", "Two ways to be wrong",
-            "Samples of eight modes, planted. Who leaves modes out loses recall, mode by mode: {fewer[7][1]:.0%} is left "
-            "with one. Strays in the place of samples cost precision, down to {strays[8][0]:.0%}; but their balls are so "
-            "large that recall does not notice.",
+            "Samples of eight modes, planted. Who leaves modes out loses recall, mode by mode: {fewer[7][1]:.0%} is "
+            "left with one. Strays in the place of samples cost precision, down to {strays[8][0]:.0%}; but their "
+            "balls are so large that recall does not notice.",
             precision_recall, draw_precision_recall, "Good samples, and all of the data", size=(5, 2.6)),
 ]
