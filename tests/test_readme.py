@@ -8,7 +8,8 @@ from derivations.book import road
 from scratch.runs import listing, scoreboard
 
 README = (Path(__file__).resolve().parent.parent / "README.md").read_text()
-BLOCKS = {block.split("\n")[0]: block for block in re.findall(r"```python\n(.*?)```", README, re.S)}
+BLOCKS = {re.search(r"from (\S+) import", block)[1]: block
+          for block in re.findall(r"```python\n(.*?)```", README, re.S)}
 
 
 def test_the_links_lead_to_pages_of_the_book_and_the_picture_is_there():
@@ -18,15 +19,17 @@ def test_the_links_lead_to_pages_of_the_book_and_the_picture_is_there():
     assert all((root / path).exists() for path in re.findall(r"!\[[^]]*\]\(([^)]+)\)", README))
 
 
-@pytest.mark.parametrize("first", ["import numpy", "from backends.random import Stream"])
-def test_the_code_runs_as_it_is_printed(first, tmp_path, monkeypatch):
+@pytest.mark.parametrize("imports, holds", [
+    ("scratch.runs",    lambda mu, Path, **_: mu.shape == (500, 16) and Path("comparison.html").exists()),
+    ("backends.random", lambda state, metrics, **_: (state.step, {*metrics}) == (100, {"loss", "reconstruction", "KL"})),
+    ("scratch.metrics", lambda value, bias, error, **_: [round(float(v), 2) for v in (value, bias, error)]
+     == [0.32, 0.33, 0.05]),
+])
+def test_the_code_runs_as_it_is_printed(imports, holds, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    names = {}
-    exec(BLOCKS[first], names)
-    if first == "import numpy":
-        assert names["mu"].shape == (500, 16) and (tmp_path / "comparison.html").exists()
-    else:
-        assert names["state"].step == 100 and {"loss", "reconstruction", "KL"} == set(names["metrics"])
+    names = {"Path": Path}
+    exec(BLOCKS[imports], names)
+    assert holds(**names)
 
 
 def between(name):

@@ -131,16 +131,16 @@ def side_by_side(folders, out):
     head  = ("", *map(_e, runs))
     asked = {key: [str(each.get(key, "–")) for each in flat] for key in dict.fromkeys(itertools.chain(*flat))
              if key != "data_hash"}
-    same, differs = ([(_e(key), *map(_e, values)) for key, values in asked.items() if (len(set(values)) > 1) == differ]
-                     for differ in (False, True))
+    rest, differs = ([(_e(key), *map(_e, values)) for key, values in asked.items()
+                      if (len(set(values)) > 1 and "–" not in values) == differ] for differ in (False, True))
     _write(Path(out), "Runs side by side", "<h1>Runs side by side</h1>",
            "<h2>What differs</h2>", _table(differs, head),
            "<h2>Held-out figures</h2>", _table(_compared(runs), head),
            "<p class=soft>In bold the best of those that can be compared: of the same data, seen in the same way.</p>",
            *_worth(runs), "<h2>Validation</h2>", *_validations(runs),
            "<h2>What they draw</h2>", _table(_drawings(runs), head),
-           "<h2>What is the same</h2><details><summary>hyper-parameters, versions, machine</summary>",
-           _table(same, head), "</details>")
+           "<h2>What is the same, or is asked of some alone</h2><details>"
+           "<summary>hyper-parameters, versions, machine</summary>", _table(rest, head), "</details>")
     return Path(out)
 
 
