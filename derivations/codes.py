@@ -1,6 +1,6 @@
 r"""Codes.   van den Oord et al. 2017, Razavi et al. 2019, Bengio et al. 2013   worlds: a few codes and points, so that nothing is sampled; images of two pixels; tables
 
-Words are few, and still one can describe a picture with them. Let an encoder say one of $K$ codes, and nothing between.
+Words are few, and still one can describe a picture with them. Let an encoder say one of a few codes, and nothing between.
 But a choice has no slope. How can an encoder learn by gradients to choose, and where do the codes come from?
 """
 from derivations import Derivation, World, counts, index, let, positive, real, simplex, size, tex, unit
@@ -120,7 +120,7 @@ def bound_parts(p_z, K): return log(p_z) - log(K)
 @finite("=", r"\operatorname{elbo}(\log p(x, k), q(k \mid x))", by="the function for latents with finitely many values knows no better")
 def bound_called(p_xk, q): return latent.elbo(log(p_xk), q)
 
-@finite("= + const", r"\log p(x \mid z_q)", vary="p_x_k", to=bound, by="so the first term of the loss is minus this, and log K is added when the model is judged", covers="vq-reconstruction-loss")
+@finite("= + const", r"\log p(x \mid z_q)", vary="p_x_k", to=bound, by="so the first term of the loss is minus this, and log K is added when the model is judged", covers="vq-reconstruction-loss alg-vq-two-stage:1")
 def bound_trained(p_z): return log(p_z)
 
 @finite("<=", r"\log p(x)", to=bound, where=lambda p_x_k: (p_x_k > 0).all(), gap=lambda q, p_k_x: KL(q, p_k_x), by="a bound it is: other codes could have made x too")
@@ -141,7 +141,7 @@ border = World("an answer that walks from one code to another",
 walk = Derivation("from cell to cell", border, where=lambda d, t: (d[0] < d[1]) & (t != 1))
 
 r"""
-All points nearest to one code are its *cell*. Start in the cell of $e_1$ and walk straight towards $e_2$: after the length
+All points nearest to one code are its *cell*. Start in the cell of $e_1$ and walk the way from $e_1$ to $e_2$: after the length
 $h \lVert e_2 - e_1 \rVert$, where $h$ is the lead $d_2 - d_1$ over twice the square of the way between the codes, the border
 is reached. What is said on the way, where $s$ is 1 while $t < 1$?
 """
@@ -149,7 +149,7 @@ is reached. What is said on the way, where $s$ is 1 while $t < 1$?
 @walk(r"\sum \left(z_e + h \left(e_2 - e_1\right) - e_1\right)^2", let=r"\text{there, how far it is to } e_1")
 def to_first(z, lead, e_2, e_1): return sum((z + lead * (e_2 - e_1) - e_1)**2)
 
-@walk("=", r"\sum \left(z_e + h \left(e_2 - e_1\right) - e_2\right)^2", by="as far as to the other: half the square of the way between them is made up for by h")
+@walk("=", r"\sum \left(z_e + h \left(e_2 - e_1\right) - e_2\right)^2", by="as far as to the other: every h that is walked makes up twice the square of the way between them")
 def to_second(z, lead, e_2, e_1): return sum((z + lead * (e_2 - e_1) - e_2)**2)
 
 @walk(r"s e_1 + \left(1 - s\right) e_2", let=r"\text{the code after } t \text{ times that way}")
@@ -175,7 +175,7 @@ def quantised(z, e):
 
 
 passed = World("an answer, K codes and a decoder", base=answer,
-    M     = size(1, 3),
+    M     = size(1, 2),
     x     = tex(r"x",                real("M")),
     W     = tex(r"W",                real("D", "M")),
     beta  = tex(r"\beta",            positive()))
@@ -209,7 +209,7 @@ def patched_called(z, e): return quantised(z, e), jacobian(lambda z: quantised(z
 
 r"""
 What does a decoder, here the matrix $W$ and a squared error, send back? Its wish for $z_q$ is handed to $z_e$ as if it
-were the same vector. It is wrong by as much as the code is far.
+were the same vector. It is the wish at the code, not at the answer: the nearer they are, the less that matters.
 """
 
 @through(r"\nabla_{e_k} \frac{\sum \left(x - e_k W\right)^2}{2}", let=r"\text{what the decoder wants of } z_q")
@@ -294,7 +294,7 @@ batch = World("images of M pixels, each said in n codes",
     e     = tex(r"e",                real("K", "D")),
     C     = tex(r"C",                real("n", "D", "M")),
     beta  = tex(r"\beta",            positive()),
-    p_n   = tex(r"p_n(k)",           simplex("n", "K")),
+    p_i   = tex(r"p_i(k)",           simplex("n", "K")),
     z     = let(r"z_e",              lambda x, A: encode(x, A)),
     k     = let(r"k",                lambda z, e: first(sum((z[:, :, None] - e)**2, -1))),
     q     = let(r"q(k \mid x)",      lambda k, K: hot(k, K)),
@@ -306,7 +306,7 @@ whole = Derivation("the loss", batch, where=lambda z, e: apart(z, e))
 
 r"""
 An image is said in several codes, one for each place of a small grid. Encoder $A$ and decoder $C$ are linear here; the
-log-likelihood is minus half the squared error. Its three terms are added, and there are three things to learn. Who learns
+log-likelihood is minus half the squared error. The loss adds three terms, and there are three things to learn. Who learns
 from what?
 """
 
@@ -325,7 +325,7 @@ def total_called(x, A, e, C, beta): return loss(x, A, e, C, beta)
 @whole(r"\sum x \left(\nabla_{z_q} + 2 \beta \left(z_e - e_k\right)\right)", let=r"\text{what the encoder should hear}")
 def encoder_hears(x, up, beta, z, e_k): return einsum("bm,bnd->nmd", x, up + 2 * beta * (z - e_k))
 
-@whole("=", r"\nabla_A L \text{, by the tape}", by="from the first term, straight through, and from the third; nothing from the second", covers="vq-loss")
+@whole("=", r"\nabla_A L \text{, by the tape}", by="from the first term, straight through, and from the third; nothing from the second", covers="vq-loss vq-commitment-loss")
 def encoder_called(A, x, e, C, beta): return grad(lambda A: loss(x, A, e, C, beta))(A)
 
 @whole(r"\sum q(k \mid x)\, 2 \left(e_k - z_e\right)", let=r"\text{what the codes should hear}")
@@ -343,14 +343,14 @@ def decoder_called(C, x, A, e, beta): return grad(lambda C: loss(x, A, e, C, bet
 # ---- What an image's codes cost --------------------------------------------------------------------------------------
 r"""
 To judge the model, each image pays for its codes. With the uniform prior that is $\log K$ a place. A prior may also know
-how often each code is said at each place, $p_n(k)$.
+how often each code is said at each place $i$, $p_i(k)$.
 """
 
-@whole(r"\sum_n \mathbb{E}_{q(k \mid x)}\left[\log p_n(k)\right]")
-def priced(q, p_n): return sum(E(q, log(p_n)), 1)
+@whole(r"\sum_i \mathbb{E}_{q(k \mid x)}\left[\log p_i(k)\right]")
+def priced(q, p_i): return sum(E(q, log(p_i)), 1)
 
-@whole("=", r"\operatorname{logprior}(k, \log p_n(k))", by="one entry of every table")
-def prior_called(k, p_n): return vq.log_prior(k, log(p_n))
+@whole("=", r"\operatorname{logprior}(k, \log p_i(k))", by="one entry of every table")
+def prior_called(k, p_i): return vq.log_prior(k, log(p_i))
 
 # ---- A codebook of averages ------------------------------------------------------------------------------------------
 points = World("answers and whose they are",
@@ -493,10 +493,10 @@ dead = Derivation("revival", revival)
 
 r"""
 A code that no answer is near to [hears nothing](codes.codebook_learns), so it stays where it is: dead. Put it where an
-answer is, one of the batch, $z_{i_k}$, whenever its use $u_k$ falls below $u_{\min}$.
+answer is, one of the batch, $z_{i_k}$, whenever its use $u_k$ falls below $u_{\min}$: there $v_k$ is 1, else 0.
 """
 
-@dead(r"v_k z_{i_k} + \left(1 - v_k\right) e_k", let=r"\text{with } v_k = 1 \text{ where } u_k < u_{\min} \text{, else } 0")
+@dead(r"v_k z_{i_k} + \left(1 - v_k\right) e_k", let=r"\text{the codes, some of them put back}")
 def put_back(v, z_i, e): return v * z_i + (1 - v) * e
 
 @dead("=", r"\operatorname{revived}(e_k, u_k, z_{i_k}, u_{\min})", by="the function; codes in use are left alone")
@@ -557,8 +557,8 @@ What does an image pay for its codes now? Before it was $\log I J$, whatever it 
 say each pair: the *aggregated posterior*.
 """
 
-@stages(r"-\mathbb{E}_{\hat p(x)}\left[\sum_a \mathbb{E}_{q(a, b \mid x)}\left[\log p(a)\, p(b \mid a)\right]\right]", let=r"\text{what the second stage lowers}", covers="alg-vq-two-stage:2")
-def paid(p, at, p_1, p_2_1): return -E(p, sum(E(at, log(p_1[:, None] * p_2_1)), 1))
+@stages(r"-\mathbb{E}_{\hat p(x)}\left[\mathbb{E}_{q(a, b \mid x)}\left[\log p(a)\, p(b \mid a)\right]\right]", let=r"\text{what the second stage lowers}", covers="alg-vq-two-stage:2")
+def paid(p, at, p_1, p_2_1): return -E(p, E(at, log(p_1[:, None] * p_2_1), (1, 2)))
 
 @stages("=", r"\mathbb{E}_{\hat q(a, b)}\left[-\log \hat q(a, b)\right] + \mathrm{KL}(\hat q(a, b) \,\Vert\, p(a, b))", by="only how often each pair is said matters: an entropy, and what the law gets wrong")
 def paid_apart(q, p_ab): return E(q, -log(q), None) + KL(q, p_ab, None)
@@ -566,10 +566,10 @@ def paid_apart(q, p_ab): return E(q, -log(q), None) + KL(q, p_ab, None)
 @stages("argmin", r"\hat q(a)", of=paid, over="p_1", where=lambda p_2_1: (p_2_1 > 0).all(), by="the best law of the top is how often each is said", covers="alg-vq-two-stage:2")
 def best_top(q_1): return q_1
 
-@stages("argmin", r"\hat q(b \mid a)", of=paid, over="p_2_1", where=lambda q_1, p_1: ((q_1 > 0) & (p_1 > 0)).all(), by="and of the level below, given the top", covers="alg-vq-two-stage:2 vq-hierarchical-prior")
+@stages("argmin", r"\hat q(b \mid a)", of=paid, over="p_2_1", where=lambda q_1, p_1: ((q_1 > 0) & (p_1 > 0)).all(), by="and of the level below, given the top", covers="alg-vq-two-stage:2")
 def best_bottom(q_2_1): return q_2_1
 
-@stages(r"\log I J", let=r"\text{the price with the prior of the first stage}", covers="alg-vq-two-stage:1")
+@stages(r"\log I J", let=r"\text{the price with the prior of the first stage}")
 def uniform_price(I, J): return log(I * J)
 
 @stages(">=", r"\mathbb{E}_{\hat q(a, b)}\left[-\log \hat q(a, b)\right]", by="the price with the best law: what the two differ by is how far codes are from being said equally often", gap=lambda q, u: KL(q, u, None), covers="alg-vq-two-stage:2")
@@ -584,7 +584,7 @@ out?
 @stages(r"\sum_a \sum_b \hat q(a)\, \hat q(b \mid a)\, p(x \mid a, b)", let=r"\text{the law of what is drawn}", covers="alg-vq-two-stage:3")
 def drawn(q_1, q_2_1, p_x_q): return sum(sum(q_1[:, None] * q_2_1 * p_x_q, 2), 1)
 
-@stages("=", r"\hat p(x)", by="the data: every image by way of its own codes", covers="alg-vq-two-stage")
+@stages("=", r"\hat p(x)", by="the data: every image by way of its own codes", covers="alg-vq-two-stage:3")
 def drawn_data(p): return p
 
 # ---- How small a code is ---------------------------------------------------------------------------------------------

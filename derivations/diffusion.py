@@ -385,9 +385,9 @@ Only the last one adds none: it would be grain on the picture.
 def back_step(alpha, xt, abar, eps_hat, s2, z_t): return 1 / sqrt(alpha) * (xt - (1 - alpha) / sqrt(1 - abar) * eps_hat) + sqrt(s2) * z_t
 
 """
-All $T$ steps are [the sampler](diffusion.algorithm), and the road of the bound ends here: one bound, four models. Beside it stand models
-that need no bound, [autoregressive ones](autoregressive) and [flows](flows), and [a game](gan) that knows no likelihood at all. Last come
-[the slips](slips).
+All $T$ steps are [the sampler](diffusion.algorithm), and the road of the bound ends here: one bound, four models. Beside it stand a bound
+with [a table of codes](codes) in the middle, models that need no bound, [autoregressive ones](autoregressive) and [flows](flows), laws without
+their sum, [energies](energies) and [scores](scores), and [a game](gan) that knows no likelihood at all. Last come [the slips](slips).
 """
 
 @back("=", r"\operatorname{step}(x_t, t, \epsilon_\theta, z, \sigma_t^2)", by="the sampler's step; whatever z is, none of it is used at t = 1")

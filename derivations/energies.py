@@ -610,8 +610,8 @@ def stationary(s2, h): return s2 / (1 - h / (2 * s2))
 r"""
 A long step makes the law too wide; short ones mend that, or [steps that may be refused](energies.accepted_balance).
 
-So a law known up to $Z$ can be learned and drawn from, but by walks, and walks are slow. What if a network drew in one go,
-and nobody asked for its law? That is [the game](gan).
+So a law known up to $Z$ can be drawn from, by walks. This walk asked for the slope of $\log p$ alone, and in a slope
+there is no $Z$. What if a network learned nothing else? That is [a score](scores).
 """
 
 @langevins("->", r"\sigma^2", as_="h", order=1, by="too wide, by about h / 2")

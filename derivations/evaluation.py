@@ -1,4 +1,4 @@
-r"""Evaluation.   Dowson and Landau 1982, Heusel et al. 2017 (FID); Theis et al. 2016   worlds: small sets of points, finite laws
+r"""Evaluation.   Dowson and Landau 1982, Heusel et al. 2017 (FID); Efron and Stein 1981 (the jackknife); Bińkowski et al. 2018 (KID); Kynkäänniemi et al. 2019, Naeem et al. 2020 (precision to coverage); Salimans et al. 2016 (inception score); Wang et al. 2004 (SSIM); Theis et al. 2016   worlds: small sets of points, finite laws
 
 A generator has no likelihood to be judged by. What can be measured of its samples alone, and what do such figures fail to see?
 """
@@ -164,7 +164,7 @@ def apart(P, x_bar, y_bar): return sum(P * sum((x_bar - y_bar)**2, 2))
 @few("=", r"\sum_d (\mu_p - \mu_q)^2 + \frac{\sigma_p^2}{n} + \frac{\sigma_q^2}{m}", by="a mean of n draws misses by a variance over n, and nothing cancels in a square")
 def apart_by(mu_p, mu_q, v_p, n, v_q, m): return sum((mu_p - mu_q)**2) + v_p / n + v_q / m
 
-@few(">=", r"\sum_d (\mu_p - \mu_q)^2", by="so it is too large, even where both laws are the same: compare equal n only", gap=lambda v_p, n, v_q, m: v_p / n + v_q / m, covers="fid-lower-is-closer")
+@few(">=", r"\sum_d (\mu_p - \mu_q)^2", by="so it is too large, even where both laws are the same: compare equal n only", gap=lambda v_p, n, v_q, m: v_p / n + v_q / m)
 def apart_in_truth(mu_p, mu_q): return sum((mu_p - mu_q)**2)
 
 
@@ -281,7 +281,7 @@ def mmd_positive(): return 0.0
 @kernels(r"\sum_{x, y} P(x, y) \left(\bar k(x, x) + \bar k(y, y) - 2 \bar k(x, y)\right)", let=r"\text{all pairs, a sample with itself too}")
 def all_pairs(P, K_xx, K_yy, K_xy): return sum(P * (K_xx + K_yy - 2 * K_xy))
 
-@kernels(">=", r"\sum_{a, a'} (p - q)\, k(a, a')\, (p - q)'", by="nothing is as much like a sample as itself: more than MMD^2, as the distance above",
+@kernels(">=", r"\sum_{a, a'} (p - q)\, k(a, a')\, (p - q)'", by="on average nothing is as much like a sample as itself: more than MMD^2, as the distance above",
          gap=lambda p, q, K, n, m: (sum(p * diagonal(K)) - p @ K @ p) / n + (sum(q * diagonal(K)) - q @ K @ q) / m, tol=(1e-11, "cubes of products, and their differences"))
 def all_pairs_too_large(p, q, K): return sum((p - q)[:, None] * K * (p - q))
 
@@ -343,7 +343,7 @@ def recall_called(x, y, k): return manifolds.recall(x, y, k)
 def changed_places(x, y, k): return manifolds.precision(y, x, k)
 
 r"""
-One stray sample has a huge ball, and with it recall. So keep to the balls of the data, which are sound: count how many each sample is in
+One stray sample has a huge ball, and recall grows with it. So keep to the balls of the data, which are sound: count how many each sample is in
 (*density*), and how many hold a sample at all (*coverage*).
 """
 
@@ -391,7 +391,7 @@ def one(): return 1.0
 @chance(r"\text{mean of } \operatorname{coverage}(s_c, s_{\bar c}, k) \text{ over all splits } c")
 def mean_coverage(s, c, others, k): return mean(stack([manifolds.coverage(s[i], s[j], k) for i, j in zip(c, others)]))
 
-@chance("=", r"1 - \prod_{i=1}^{k} \frac{m - i}{n + m - i}", by="a ball is empty where the nearest k are all data: the best that anyone can get is less than 1")
+@chance("=", r"1 - \prod_{i=1}^{k} \frac{m - i}{n + m - i}", by="a ball is empty where the nearest k are all data: on average even the perfect generator gets less than 1")
 def by_ranks(n, m, i): return 1 - prod((m - i) / (n + m - i))
 
 @chance(r"\operatorname{manifoldfigures}(s, s, k)", let=r"\text{and a copy of the data}")
@@ -429,7 +429,7 @@ How many are hit at all? A generator that knows a single mode may draw it well, 
 does.
 """
 
-@modes(r"\sum_k \max_i b_{ik}", let=r"\text{modes with a sample near, } b_{ik} \text{ being 1 where } x_i \text{ is}")
+@modes(r"\sum_k \max_i b_{ik}", let=r"\text{modes with a sample within } r \text{, } b_{ik} \text{ being 1 where } x_i \text{ is}")
 def seen(b): return sum(max(b, 0))
 
 @modes("=", r"\sum_k \left[\operatorname{modeshares}(x_i, \mu_k, r) > 0\right]", by="a mode is missed where no sample is near: circles that do not meet share none", where=lambda mu, r: sum(sum((mu[:, None] - mu)**2, 2) <= 4 * r**2) == len(mu),
@@ -449,7 +449,7 @@ pairs = World("samples and training data",
 nearest = Derivation("nearest neighbour", pairs)
 
 """
-A generator that copies its training data passes both tests above: same moments, all modes. So show each sample beside the training example
+A generator that copies its training data passes all tests above: same moments, full balls, all modes. So show each sample beside the training example
 nearest to it. A distance of 0 is a copy.
 """
 
@@ -498,11 +498,8 @@ def highest_score(C): return C
 
 # ---- Image beside image --------------------------------------------------------------------------------------------------------------------------------
 images = World("two images of one thing",
-    H       = tex(r"H",          size(1, 2)),
-    W       = tex(r"W",          size(1, 2)),
     h       = tex(r"h",          size(3, 4)),
     w       = tex(r"w",          size(3, 4)),
-    colour  = tex(r"x_{\mathrm{rgb}}",  unit("H", "W", 3)),
     x       = tex(r"x",          unit("h", "w", closed=True)),
     y       = tex(r"y",          unit("h", "w", closed=True)),
     R       = tex(r"R",          positive()),

@@ -62,7 +62,7 @@ it grows per step. Take [a mixture](mixtures.likelihood), whose law we know, and
 @slope(r"\nabla_{x_n} \sum_n \log \sum_k \pi_k\, \mathcal{N}(x_n; \mu_k, \Sigma_k)", let=r"s(x_n)", covers="score-definition")
 def mixture_score(x, pi_, mu, Sigma): return D(lambda x: sum(log(sum(pi_ * mixtures.N(x, mu, Sigma), 1))), x)
 
-@slope("=", r"\nabla_{x_n} \sum_n \log c \sum_k \pi_k\, \mathcal{N}(x_n; \mu_k, \Sigma_k)", by="a factor is a constant after the logarithm: a law known up to Z has a score known outright")
+@slope("=", r"\nabla_{x_n} \sum_n \log c \sum_k \pi_k\, \mathcal{N}(x_n; \mu_k, \Sigma_k)", by="the logarithm of a factor has no slope: a law known up to Z has a score known outright")
 def mixture_scaled(x, c, pi_, mu, Sigma): return D(lambda x: sum(log(c * sum(pi_ * mixtures.N(x, mu, Sigma), 1))), x)
 
 @slope("=", r"\sum_k \gamma_{nk} \Sigma_k^{-1} (\mu_k - x_n)", by="every component pulls to its own mean, with the share that it has in the point", covers="score-definition")
@@ -106,8 +106,8 @@ def pulls(x, pi_, mu, v):
 matching = Derivation("matching", on_line)
 
 r"""
-Let a network $s_\theta$ say the arrows. How far are they from the true ones? Square the difference, and take the mean over
-$p$: the *Fisher divergence*. That is *explicit score matching*, and a riddle: where should the true arrows come from?
+Let a network $s_\theta$ say the arrows. How far are they from the true ones? Square the difference, and take half its mean
+over $p$: the *Fisher divergence*. That is *explicit score matching*, and a riddle: where should the true arrows come from?
 """
 
 @matching(r"\frac{1}{2} \mathbb{E}_{p}\left[\left(s_\theta - \nabla \log p\right)^2\right]", let=r"\text{the Fisher divergence}", covers="esm-objective")
@@ -306,7 +306,7 @@ Then walk: some of Langevin's steps at the first level, go on from there at the 
 not be long against what is to be seen at its level. How much of it is arrow, and how much is noise?
 """
 
-@down(r"\frac{\mathbb{E}_{w}\left[\left(-\frac{\alpha_i}{2} \frac{z}{\sigma_i}\right)^2\right]}{\alpha_i}")
+@down(r"\frac{\mathbb{E}_{w}\left[\left(-\frac{\alpha_i}{2} \frac{z}{\sigma_i}\right)^2\right]}{\alpha_i}", let=r"\text{the square of the arrow over that of the noise}")
 def signal(w, alpha, z, sigma): return E(w, (-alpha[:, None] / 2 * (z / sigma[:, None]))**2) / alpha
 
 @down("=", r"\frac{\epsilon}{4 \sigma_L^2} \sigma_i^0", by="with alpha_i = eps sigma_i^2 / sigma_L^2 the same at every level")
@@ -314,7 +314,7 @@ def signal_alike(eps, last, sigma): return eps / (4 * last**2) * sigma**0
 
 r"""
 For normal data the whole walk can be followed: a mean and a variance, pulled in and shaken. [Diffusion](scores.missed_arrow) turns
-out to have walked so all along.
+out to have learned such arrows all along.
 
 A score is enough to draw, then, in a thousand small steps. What if a network drew in one, and nobody asked for its law? That is
 [the game](gan).
@@ -356,7 +356,7 @@ else happens, so that the true score is known at every level.
 @slope(r"\text{covariance of } \mu_k + L_k z + \sigma \epsilon \text{, where } L_k L_k^\top = \Sigma_k")
 def noisy_covariance(noisy): return mean(noisy[..., None] * noisy[..., None, :], 1)
 
-@slope("=", r"\Sigma_k + \sigma^2 I_P", by="what has nothing to do with one another adds its variances", covers="ncsn-noise-levels")
+@slope("=", r"\Sigma_k + \sigma^2 I_P", by="of parts that are independent the covariances add up", covers="ncsn-noise-levels")
 def wider(Sigma, sigma, P): return Sigma + sigma**2 * eye(P)
 
 @slope("=", r"\operatorname{noised}(\Sigma_k, \sigma)", by="the covariances of a mixture at a noise level")
@@ -435,13 +435,13 @@ A trace need not be summed: look along a random direction $v$ with $\mathbb{E}[v
 derivative, however many dimensions there are: *sliced score matching*.
 """
 
-@vectors(r"\mathbb{E}_{w}\left[\mathbb{E}_{w}\left[v\, \nabla s_\theta\, v + \frac{1}{2} \left(v\, s_\theta\right)^2\right]\right] \text{, over all } v \text{ and all } x", covers="ssm-objective")
+@vectors(r"\mathbb{E}_{w}\left[\mathbb{E}_{w}\left[v^\top \nabla s_\theta\, v + \frac{1}{2} \left(v^\top s_\theta\right)^2\right]\right] \text{, over all } v \text{ and all } x", covers="ssm-objective")
 def sliced(w, v, ds, s): return E(w, E(w, einsum("vi,nij,vj->vn", v, ds, v) + 1 / 2 * einsum("vi,ni->vn", v, s)**2))
 
 @vectors("=", r"\mathbb{E}_{w}\left[\mathrm{tr}\left(\nabla s_\theta\right) + \frac{1}{2} \sum_i s_\theta^2\right]", by="the mean of v v' is I, in both places", covers="ssm-objective")
 def sliced_mean(w, ds, s): return E(w, trace(ds, axis1=1, axis2=2) + 1 / 2 * sum(s**2, 1))
 
-@vectors("=", r"\frac{1}{V} \sum_{v, x} \operatorname{sliced}(s_\theta, x, v)", by="every point with every direction")
+@vectors("=", r"\mathbb{E}_{w}\left[\mathbb{E}_{w}\left[\operatorname{sliced}(s_\theta, x, v)\right]\right]", by="every point with every direction")
 def sliced_called(x, v, a, B, c): return mean(scores.sliced(lambda x: curved(x, a, B, c), repeat(x, len(v), 0), concatenate([v] * len(x))))
 
 """
@@ -449,14 +449,14 @@ One half of it needs no luck: the length of an arrow is known without looking al
 the same.
 """
 
-@vectors("=", r"\frac{1}{V} \sum_{v, x} \operatorname{slicedreduced}(s_\theta, x, v)", by="only the trace is guessed")
+@vectors("=", r"\mathbb{E}_{w}\left[\mathbb{E}_{w}\left[\operatorname{slicedreduced}(s_\theta, x, v)\right]\right]", by="only the trace is guessed")
 def reduced_called(x, v, a, B, c): return mean(scores.sliced_reduced(lambda x: curved(x, a, B, c), repeat(x, len(v), 0), concatenate([v] * len(x))))
 
 """
 The two differ at a single point along a single direction. There they are what their names say.
 """
 
-@vectors(r"\left(v\, \nabla s_\theta\, v + \frac{1}{2} \left(v\, s_\theta\right)^2,\ v\, \nabla s_\theta\, v + \frac{1}{2} \sum_i s_\theta^2\right) \text{, every point with one direction}")
+@vectors(r"\left(v^\top \nabla s_\theta\, v + \frac{1}{2} \left(v^\top s_\theta\right)^2,\ v^\top \nabla s_\theta\, v + \frac{1}{2} \sum_i s_\theta^2\right) \text{, every point with one direction}")
 def slices(v, ds, s): return einsum("ni,nij,nj->n", v, ds, v) + 1 / 2 * einsum("ni,ni->n", v, s)**2, einsum("ni,nij,nj->n", v, ds, v) + 1 / 2 * sum(s**2, 1)
 
 @vectors("=", r"\left(\operatorname{sliced}(s_\theta, x, v),\ \operatorname{slicedreduced}(s_\theta, x, v)\right)", by="of each example")
@@ -484,7 +484,7 @@ What training lowers: every example has a level of its own, and counts $\sigma^2
 do not know the noise are asked at the noised point.
 """
 
-@levelled(r"\frac{1}{M} \sum \sigma^2 \left(\frac{1}{2} \left|s + \frac{\epsilon}{\sigma}\right|^2,\ v\, \nabla s\, v + \frac{1}{2} \left(v\, s\right)^2,\ v\, \nabla s\, v + \frac{1}{2} |s|^2,\ \mathrm{tr}\, \nabla s + \frac{1}{2} |s|^2\right) \text{ at } \tilde x = x + \sigma \epsilon")
+@levelled(r"\frac{1}{M} \sum \sigma^2 \left(\frac{1}{2} \left|s + \frac{\epsilon}{\sigma}\right|^2,\ v^\top \nabla s\, v + \frac{1}{2} \left(v^\top s\right)^2,\ v^\top \nabla s\, v + \frac{1}{2} |s|^2,\ \mathrm{tr}\, \nabla s + \frac{1}{2} |s|^2\right) \text{ at } \tilde x = x + \sigma \epsilon")
 def by_level(sigma, s, eps, v, ds):
     turned = einsum("ni,nij,nj->n", v, ds, v)
     length = 1 / 2 * sum(s**2, 1)

@@ -37,7 +37,7 @@ SPINE = {
                           "What a wrong guess costs", "Back from noise"]),
 }
 
-#    beside it: models without a bound, and how all of them are judged
+#    beside it: a bound with a table in it, models without a bound, and how all of them are judged
 BESIDE = {
     "codes":          Stop("A bound with a table in the middle: the nearest of K codes, and slopes past it.",
                            ["The nearest of K codes", "A VAE whose code costs log K", "Straight through",

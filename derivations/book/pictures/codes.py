@@ -55,7 +55,7 @@ WORLD = Sample(codes.batch, dict(B=2, n=2, K=3, D=2, M=2, x=np.array([[1., -0.5]
                                  A=np.array([[[1., 0.5], [-0.5, 1.]], [[0.5, -1.], [1., 0.5]]]),
                                  e=np.array([[1., 0.], [-0.5, 1.], [0., -1.]]),
                                  C=np.array([[[0.5, 0.], [0., 0.5]], [[0.25, -0.5], [0.5, 0.25]]]),
-                                 beta=np.array(0.25), p_n=np.full((2, 3), 1/3)))
+                                 beta=np.array(0.25), p_i=np.full((2, 3), 1/3)))
 
 
 def routes():

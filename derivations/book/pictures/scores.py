@@ -126,7 +126,7 @@ def draw_losses(figure, b, values, best, **_):
 
 PICTURES = [
     Picture("arrows", "Which way is up, under more and more noise",
-            "A law of three heaps, dark where it is dense, and its score: an arrow at each point, to where the "
+            "A law of three heaps, blue where it is dense, and its score: an arrow at each point, to where the "
             "law grows. Without noise every arrow knows the nearest heap alone. Under noise of σ = {most:.0f} all "
             "lead to one top, at ({top_x:.2f}, {top_y:.2f}), near the mean of all data.",
             arrows, draw_arrows, size=(6.4, 2.5)),
