@@ -243,7 +243,7 @@ CHANGES = [
                                                                ("codebook",    "loss",        "average"),
                                                                ("decay",       0.9,           0.8),
                                                                ("smoothing",   0.01,          0.1),
-                                                               ("least",       0.0,           2.0),
+                                                               ("least",       0.0,           0.9),
                                                                ("prior",       "uniform",     "frequencies"))),
     ("vqvae", {"levels": L, "net": "conv", "shape": (6,)},      "blocks",      0,             1),
     *(("ae", {"levels": L},                                     "kind",        "plain",       kind)

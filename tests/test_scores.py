@@ -426,20 +426,30 @@ def test_samples_are_data_and_a_chain_ends_at_them():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("data, most", [("islands", 0.03), ("ring", 0.06)])
+@pytest.mark.parametrize("name, data, most", [("ncsn-mlp", "islands", 0.03), ("ncsn-mlp", "ring", 0.06),
+                                              ("ssm", "islands", 0.03)])
 @seeds
-def test_what_it_draws_of_a_toy_is_on_its_modes_as_often_as_on_the_toys(seed, data, most):
-    """Of 10^4 draws at least 99 % within four deviations of one."""
+def test_what_it_draws_of_a_toy_is_on_its_modes_as_often_as_on_the_toys(seed, name, data, most):
+    """Of 10^4 draws at least 99 % within four deviations of one; and at every level what it has learned is the score of
+    the toy with that noise, to a tenth of the score's size."""
     stream = Stream.seed(seed)
     toy    = load(data, stream("data"))
-    model  = configs.model("ncsn-mlp", {}, toy)
+    model  = configs.model(name, {}, toy)
     toy    = model.view(toy, stream("view"))
     state  = model.start(stream("init"), toy.train)
     for state, _ in fit(model, state, model.batches(toy.train, stream("order"), 0), stream("train"), 3000):
         pass
     x      = model.sample(model.weights(state), state.stats, stream("s"), 10**4)
-    shares = mode_shares(x, *modes_of(data))
-    assert shares.sum() > 0.99 and np.max(abs(shares - np.exp(TOYS[data].centres()[1]))) < most
+    shares = mode_shares(x, *modes_of(data)[:2])
+    mu, log_pi = TOYS[data].centres()
+    assert shares.sum() > 0.99 and np.max(abs(shares - np.exp(log_pi))) < most
+    s, x0  = model.score(model.weights(state), None), model.seen(toy.test["x"], state.stats)
+    c, r   = (to_host(state.stats[part]).astype("float64") for part in ("centre", "scale"))
+    for i, sigma in enumerate(to_host(state.stats["sigmas"])[::6]):
+        x     = x0 + sigma * stream("noise")(i).normal(x0.shape)
+        Sigma = np.broadcast_to(np.diag(TOYS[data].sigma**2 / r**2 + sigma**2), (len(mu), 2, 2))
+        error = s(x.astype("float32"), np.float32(sigma)) - gmm.score(x, log_pi, (mu - c) / r, Sigma)
+        assert sigma * np.sqrt(np.mean(error**2)) < 0.1
 
 
 def test_labels_are_told_left_out_and_weighed():
@@ -456,7 +466,8 @@ def test_labels_are_told_left_out_and_weighed():
 
 def test_what_does_not_fit_together_is_refused():
     for how, words in ((dict(guidance=1.0), "guidance=1.0 wants labels"), (dict(embedding=3), "embedding=3 is odd"),
-                       (dict(smallest=6.0), "largest=5.0 and smallest=6.0 are no noise levels"), (dict(L=1), "L=1")):
+                       (dict(smallest=6.0), "largest=5.0 and smallest=6.0 are no noise levels"), (dict(L=1), "L=1"),
+                       (dict(step=4.0), "step=4.0 is too long")):
         with pytest.raises(ValueError, match=words):
             NCSN(**{**SMALL, **how}).init(SEED, example(MODELS["unet"]))
     with pytest.raises(ValueError, match="has no labels"):

@@ -21,7 +21,7 @@ from scratch.probability.distributions import gaussian_log_prob, per_example
 
 # ---- the code --------------------------------------------------------------------------------------------------------
 def assign(z_e, e):
-    """The nearest code k [...], the first where several are.                                  [codes.nearest_called]"""
+    """The nearest code k [...], to rounding the first where several are.                      [codes.nearest_called]"""
     z_e, e = stop_gradient(z_e), stop_gradient(e)
     return xp.reshape(em.assign(xp.reshape(z_e, (-1, z_e.shape[-1])), e), z_e.shape[:-1])
 
@@ -61,7 +61,7 @@ def shares(N, smoothing):
 
 
 def codes(N, m, e, smoothing):
-    """The codebook m_k / N_k [K, D], with N_k smoothed, of the same sum; a code that nothing was nearest to stays at e.
+    """The codebook m_k / N_k [K, D], with N_k smoothed, of the same sum; a code whose N_k is 0 stays at e.
                                                                                                  [codes.codes_called]"""
     N_s = xp.sum(N) * shares(N, smoothing)                                      # [K]
     return xp.where((N > 0)[:, None], m / em.or_inf(N_s)[:, None], e)

@@ -11,30 +11,18 @@ from scratch.autoencoders.likelihoods import Decoder
 from scratch.data.checks import check_array
 from scratch.data.levels import one_hot
 from scratch.hyper import Choice, Count, Fraction, NonNegative, Positive, Sizes, Whole, hyper
-from scratch.mixtures.em import spread_means
-from scratch.nets import ACTIVATIONS, conv, mlp
+from scratch.mixtures.em import log, spread_means
+from scratch.nets import ACTIVATIONS, conv, in_turn, mlp
 
 
 # ---- networks --------------------------------------------------------------------------------------------------------
-def in_turn(parts):
-    """(init, apply) of parts (init, apply), one after the other."""
-    def init(stream):
-        return [init(stream(i)) for i, (init, _) in enumerate(parts)]
-
-    def apply(params, x):
-        for own, (_, part) in zip(params, parts):
-            x = part(own, x)
-        return x
-    return init, apply
-
-
 def convolution(act, *args, **how):
     """(init, apply) of a convolution after the activation."""
     init, apply = conv(*args, **how)
     return init, lambda params, x: apply(params, act(x))
 
 
-def residual(act, axes, M):
+def block(act, axes, M):
     """(init, apply): x, and what two convolutions make of it, which at the start is 0."""
     init, apply = in_turn([convolution(act, (3,) * axes, M, M), convolution(act, (1,) * axes, M, M, gain=0)])
     return init, lambda params, x: x + apply(params, x)
@@ -53,7 +41,7 @@ def convolutional(m, shape):
     one, three, four = ((k,) * axes for k in (1, 3, 4))
     coarse    = [side // halved for side in sides]
     widths    = list(zip(m.hidden, m.hidden[1:]))
-    blocks    = [residual(act, axes, M)] * m.blocks
+    blocks    = [block(act, axes, M)] * m.blocks
     e_init, encoder = in_turn([conv(four, C, m.hidden[0], stride=2),
                                *(convolution(act, four, a, b, stride=2, gain=gain) for a, b in widths), *blocks,
                                convolution(act, one, M, m.dim, gain=gain)])
@@ -85,7 +73,7 @@ NETS   = {"conv": convolutional, "mlp": fully_connected}
 #                 log p(k) of each position [n, K], from the averages of how often it has which code
 PRIORS = {
     "uniform":     lambda N, smoothing: xp.full_like(N, -math.log(N.shape[-1])),
-    "frequencies": lambda N, smoothing: xp.log(vq.shares(N, smoothing)),
+    "frequencies": lambda N, smoothing: log(vq.shares(N, smoothing * xp.mean(N))),
 }
 
 
@@ -115,9 +103,11 @@ class VQVAE(Decoder):
                               "how it learns: by its loss, or as a moving average of what its codes are nearest to")
     beta:       float = hyper(2.0,        NonNegative,         "weight of the commitment")
     decay:      float = hyper(0.99,       Fraction,            "of the moving averages")
-    smoothing:  float = hyper(0.01,       Positive,            "added to the average count of each code")
-    least:      float = hyper(0.05,       NonNegative,         "share of a batch, in units of an even one, below which "
-                                                               "a code is put onto an encoding; 0 for never")
+    smoothing:  float = hyper(0.01,       NonNegative,         "added to how often each code is nearest, in units of "
+                                                               "the mean of all; with 0 a code that was never seen "
+                                                               "costs infinitely many nats")
+    least:      float = hyper(0.05,       Fraction,            "of the mean use, below which a code is put onto an "
+                                                               "encoding; 0 for never")
     prior:      str   = hyper("frequencies", Choice(PRIORS),   "of the codes, after training: all alike, or by how "
                                                                "often each position has which")
     shape:      tuple = hyper((),         Sizes,               "of an example, colours last, where the data do not say "
@@ -193,26 +183,28 @@ class VQVAE(Decoder):
         z     = xp.reshape(z_e, (-1, self.dim))
         count = xp.sum(one_hot(k, self.codes), axis=0).astype(z.dtype)                          # [n, K]
         new   = {"N":     self.decay * stats["N"] + (1 - self.decay) * count,
-                 "spare": z[stream.integers(0, len(z), self.codes)]}
+                 "spare": z[stream.permutation(len(z))[xp.arange(self.codes) % len(z)]]}
         if self.codebook == "average":
             N, m = vq.moving_average(xp.sum(stats["N"], axis=0), stats["m"], z_e, k, self.decay)
-            new |= {"m": m, "codebook": vq.codes(N, m, stats["codebook"], self.smoothing)}
+            new |= {"m": m, "codebook": vq.codes(N, m, stats["codebook"], self.smoothing * xp.mean(N))}
         return stats | new
 
     def update(self, state, batch, stream):
-        """A step of descent; then codes that are hardly used become encodings of the batch, of average use."""
+        """A step of descent; then codes that are hardly used become encodings of the batch, of twice that use."""
         state, metrics = super().update(state, batch, stream)
         if not self.least:
             return state, metrics
         e, stats = self.book(state.params, state.stats), state.stats
         N, z     = xp.sum(stats["N"], axis=0), stats["spare"]
         usage    = self.codes * vq.shares(N, 0)
+        enough   = 2 * self.least
         if self.codebook == "loss":
-            e[...] = vq.revived(e, usage, z, self.least)
+            for book in (e, self.weights(state)["codebook"]):                   # in the average of the weights too
+                book[...] = vq.revived(book, usage, z, self.least)
         else:
             stats = stats | {"codebook": vq.revived(e, usage, z, self.least),
-                             "m": vq.revived(stats["m"], usage, xp.mean(N) * z, self.least)}
-        stats = stats | {"N": xp.where(usage < self.least, xp.mean(stats["N"]), stats["N"])}
+                             "m": vq.revived(stats["m"], usage, enough * xp.mean(N) * z, self.least)}
+        stats = stats | {"N": xp.where(usage < self.least, enough * xp.mean(stats["N"]), stats["N"])}
         return state._replace(stats=stats), metrics
 
     # ---- what it says of data ----------------------------------------------------------------------------------------

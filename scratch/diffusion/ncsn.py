@@ -29,6 +29,12 @@ class NCSN(Told):
     step:      float = hyper(0.6,         Positive,                  "of these, in units of the level's variance",
                              sampling=True)
 
+    def __post_init__(self):
+        super().__post_init__()
+        if self.step >= 4:
+            raise ValueError(f"step={self.step} is too long; expected less than 4, from which on the chain flees "
+                             "instead of coming to rest.")
+
     def init(self, stream, example):
         stats      = self.units(example) | {"sigmas": scores.levels(self.largest, self.smallest, self.L)}
         _, init, _ = self._net(len(stats["centre"]))
@@ -85,7 +91,7 @@ class NCSN(Told):
             seen(x)
             return s(x, sigma)
         sigma = sigmas[-1].astype(dtype)
-        eps   = self.step * self.smallest**2
+        eps   = self.step * self.smallest**2                                       # alpha_i = step sigma_i^2
         xi    = lambda i, t: stream("xi")(i)(t).normal((n, D), dtype)
         x     = self.largest * stream("x").normal((n, D), dtype)
         x     = scores.annealed(watched, x, xi, sigmas, eps, self.T)

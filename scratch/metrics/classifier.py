@@ -19,8 +19,8 @@ STEPS, MOST = 1000, 100         # of its training; classes of data that it is tr
 class Classifier(Descent):
     """Fully connected classifier of labelled data, trained by the cross-entropy.
 
-    params are the list of its affine maps; stats are the centre [D] and the scale [D] of the data: 0 and the greatest
-    level where they are levels, else the columns' mean and deviation.
+    params are the list of its affine maps; stats are the centre [D] and the scale [D] of the data: the columns' mean,
+    and their deviation or, where they are levels, the greatest.
     """
     lr:         float = hyper(5e-3,      Positive,    "learning rate")
     batch_size: int   = hyper(64,        Count,       "examples a step, or all where there are fewer")
@@ -33,7 +33,9 @@ class Classifier(Descent):
     def init(self, stream, example):
         x, D    = example["x"], example["x"].shape[1]
         classes = int(xp.max(check_labels(example["y"], len(x)))) + 1
-        centre, scale = (xp.full(D, c, dtype="float32") for c in (0, self.levels - 1)) if self.levels else units(x)
+        centre, scale = units(x)
+        if self.levels:
+            scale = xp.full(D, self.levels - 1, dtype="float32")
         return mlp((D, *self.hidden, classes))[0](stream), {"centre": centre, "scale": scale}
 
     def _seen(self, stats, x):

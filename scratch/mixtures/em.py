@@ -25,8 +25,9 @@ def spread_means(x, K, stream):
 
 
 def assign(x, mu):
-    """The index of the nearest mean of every point, the first where several are [N].          [codes.nearest_called]"""
-    c  = xp.mean(mu, axis=0)
+    """The index of the nearest mean of every point, to rounding the first where several are [N].
+                                                                                               [codes.nearest_called]"""
+    c  = xp.median(mu, axis=0)                                              # which a mean far away does not move
     d2 = xp.sum(xp.square(mu - c), axis=1) - 2 * (x - c) @ (mu - c).T       # without |x - c|^2, the same for all k
     return xp.argmin(d2, axis=1)
 

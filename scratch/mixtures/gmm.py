@@ -60,10 +60,19 @@ COVARIANCES = {
 # ---- the math --------------------------------------------------------------------------------------------------------
 def log_joint(x, log_pi, mu, Sigma):
     """log p(x_n, k) = log pi_k + log N(x_n; mu_k, Sigma_k), in nats [N, K].               [mixtures.joint_called]"""
-    L     = xp.linalg.cholesky(Sigma)                                                          # [K, D, D]
-    d     = xp.swapaxes(x - mu[:, None], 1, 2)                                                 # [K, D, N]
-    y     = xp.linalg.solve_triangular(L, d, lower=True)                                       # [K, D, N]
-    log_N = -(xp.sum(y * y, axis=1) + x.shape[1] * log_2pi) / 2 - _half_log_det(L)[:, None]    # [K, N]
+    return _log_joint(log_pi, *_whitened(x, mu, Sigma))
+
+
+def _whitened(x, mu, Sigma):
+    """L of Sigma = L L' [K, D, D], and y = L^-1 (x - mu) [K, D, N].                       [mixtures.joint_called]"""
+    L = xp.linalg.cholesky(Sigma)
+    d = xp.swapaxes(x - mu[:, None], 1, 2)                                                     # [K, D, N]
+    return L, xp.linalg.solve_triangular(L, d, lower=True)
+
+
+def _log_joint(log_pi, L, y):
+    """`log_joint` of what is whitened.                                                    [mixtures.joint_called]"""
+    log_N = -(xp.sum(y * y, axis=1) + y.shape[1] * log_2pi) / 2 - _half_log_det(L)[:, None]    # [K, N]
     return log_pi + log_N.T
 
 
@@ -74,12 +83,11 @@ def responsibilities(x, log_pi, mu, Sigma):
 
 
 def score(x, log_pi, mu, Sigma):
-    """grad log p(x_n) = sum_k r_nk Sigma_k^-1 (mu_k - x_n) [N, D].                        [scores.mixture_called]"""
-    L     = xp.linalg.cholesky(Sigma)                                                          # [K, D, D]
-    d     = xp.swapaxes(mu[:, None] - x, 1, 2)                                                 # [K, D, N]
-    y     = xp.linalg.solve_triangular(L, d, lower=True)                                       # [K, D, N]
+    """grad log p(x_n) = sum_k r_nk Sigma_k^-1 (mu_k - x_n) [N, D]; 0 where log p(x_n) is -inf in this precision.
+                                                                                           [scores.mixture_called]"""
+    L, y  = _whitened(x, mu, Sigma)
     z     = xp.linalg.solve_triangular(xp.swapaxes(L, 1, 2), y, lower=False)                   # [K, D, N]
-    return xp.einsum("nk,kdn->nd", softmax(log_joint(x, log_pi, mu, Sigma), axis=1), z)
+    return -xp.einsum("nk,kdn->nd", softmax(_log_joint(log_pi, L, y), axis=1), z)
 
 
 def noised(Sigma, sigma):

@@ -85,6 +85,18 @@ def joined(parts):
     return init, on
 
 
+def in_turn(parts):
+    """(init, apply) of parts (init, apply), one after the other; params are a list."""
+    def init(stream):
+        return [init(stream(i)) for i, (init, _) in enumerate(parts)]
+
+    def apply(params, x):
+        for own, (_, part) in zip(params, parts):
+            x = part(own, x)
+        return x
+    return init, apply
+
+
 def mlp(sizes, activation="relu", heads=1):
     """(init, apply) of affine maps from sizes[0] to sizes[-1] with an activation between them; the last is there
     `heads` times, side by side, and apply gives a tuple of as many outputs. params are a list."""
