@@ -415,6 +415,24 @@ def test_a_net_that_says_the_noise_of_normal_data_draws_normal_data():
     assert abs(np.mean(x**2) / var - 1) < 6 * math.sqrt(2 / 8e4) and abs(x.mean()) < 6 * math.sqrt(var / 8e4)
 
 
+def test_the_last_noise_is_taken_away_and_the_levels_and_the_step_are_those_that_were_asked_for():
+    """The same of a model's own levels, of which the last is as wide as the data: a quarter of the variance is left."""
+    model  = dataclasses.replace(MODELS["reals"], L=4, largest=4.0, smallest=1.0, step=0.3)
+    params, stats = begin(model)
+    stats |= {"centre": np.zeros(8), "scale": np.ones(8)}
+    sigmas = 4.0 * 4.0**(-np.arange(4) / 3)
+    def said(params, x, t, y):
+        sigma = 4.0 * 4.0**(-t[:, None] / 3)
+        return [-x * sigma / np.sqrt(1 + sigma**2)]
+    object.__setattr__(model, "said", said)
+    var = 16.0
+    for sigma in np.repeat(sigmas, 2):
+        h   = 0.3 * sigma**2 / 2
+        var = (1 - h / (1 + sigma**2))**2 * var + 2 * h
+    np.testing.assert_allclose(stats["sigmas"], sigmas, rtol=1e-12)
+    assert abs(np.mean(model.sample(params, stats, SEED, 10**4)**2) / (var / 4) - 1) < 6 * math.sqrt(2 / 8e4)
+
+
 def test_samples_are_data_and_a_chain_ends_at_them():
     model = MODELS["unet"]
     params, stats = begin(model)
@@ -431,7 +449,7 @@ def test_samples_are_data_and_a_chain_ends_at_them():
 @seeds
 def test_what_it_draws_of_a_toy_is_on_its_modes_as_often_as_on_the_toys(seed, name, data, most):
     """Of 10^4 draws at least 99 % within four deviations of one; and at every level what it has learned is the score of
-    the toy with that noise, to a tenth of the score's size."""
+    the toy with that noise, to 0.15 of what is left of the noise."""
     stream = Stream.seed(seed)
     toy    = load(data, stream("data"))
     model  = configs.model(name, {}, toy)
@@ -449,7 +467,7 @@ def test_what_it_draws_of_a_toy_is_on_its_modes_as_often_as_on_the_toys(seed, na
         x     = x0 + sigma * stream("noise")(i).normal(x0.shape)
         Sigma = np.broadcast_to(np.diag(TOYS[data].sigma**2 / r**2 + sigma**2), (len(mu), 2, 2))
         error = s(x.astype("float32"), np.float32(sigma)) - gmm.score(x, log_pi, (mu - c) / r, Sigma)
-        assert sigma * np.sqrt(np.mean(error**2)) < 0.1
+        assert sigma * np.sqrt(np.mean(error**2)) < 0.15
 
 
 def test_labels_are_told_left_out_and_weighed():

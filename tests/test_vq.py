@@ -12,7 +12,8 @@ from scratch import trees
 from scratch.autodiff import grad, straight_through, value_and_grad
 from scratch.autoencoders import VQVAE, vq
 from scratch.autoencoders.likelihoods import LIKELIHOODS
-from scratch.data import load
+from scratch.autoencoders.vqvae import block, convolutional
+from scratch.data import Data, load
 from scratch.train import fit
 
 SEED  = Stream.seed(0)("test_vq")
@@ -43,6 +44,13 @@ def test_the_nearest_code_is_the_first_of_the_least_distances(seed):
         d2 = ((z[..., None, :] - e)**2).sum(-1)
         assert np.array_equal(vq.assign(z, e), d2.argmin(-1))
     assert np.array_equal(vq.assign(z, np.repeat(e, 2, axis=0)), 2 * d2.argmin(-1))
+
+
+def test_far_from_0_in_single_precision_the_nearest_code_is_the_same():
+    """Of whole numbers 2^20 away, whose squares are not: exactly."""
+    z, e = (SEED(name).integers(-20, 21, (n, 3)) for name, n in (("z", 200), ("e", 8)))
+    far  = [(a + 2**20).astype("float32") for a in (z, e)]
+    assert np.array_equal(vq.assign(*far), vq.assign(z.astype(float), e.astype(float)))
 
 
 def test_as_many_codes_as_points_lose_nothing():
@@ -194,6 +202,51 @@ def test_the_loss_is_its_terms_with_any_decoder_and_samples_are_data(decoder, le
         np.testing.assert_array_equal(a, b)
 
 
+# ---- where it starts -------------------------------------------------------------------------------------------------
+@BOOKS
+def test_it_starts_as_if_each_code_had_been_nearest_to_itself_once(codebook):
+    """Codes that are words of rows from everywhere in the data: here the first eight rows are one."""
+    model = quick(codebook=codebook)
+    x     = SEED("x").integers(0, 5, (200, 16)).astype("uint8")
+    x[:8] = x[0]
+    state = model.start(SEED("init"), {"x": x})
+    e, N  = model.book(state.params, state.stats), state.stats["N"]
+    words = model._encode(state.params, state.stats, model.seen(x, SEED, "float32")).reshape(-1, 2)
+    assert N.shape == (3, 6) and len(np.unique(e, axis=0)) == 6 and np.ptp(N) == 0
+    np.testing.assert_allclose(N.sum(0), 1, rtol=1e-6)
+    assert all(abs(words - code).max(1).min() < 1e-5 for code in e)
+    assert not (abs(words[:24, None] - e).max(-1).min(0) < 1e-5).all()
+    if codebook == "average":
+        np.testing.assert_allclose(vq.codes(N.sum(0), state.stats["m"], 0 * e, 0.0), e, rtol=1e-6)
+
+
+@pytest.mark.parametrize("net", ["mlp", "conv"])
+def test_the_encoder_sees_data_in_their_own_units(net):
+    x     = SEED("x").normal((50, 16))
+    model = quick(levels=None, decoder="gaussian", net=net)
+    def words(x):
+        state = model.start(SEED("init"), {"x": x})
+        return model._encode(state.params, state.stats, x), model.evaluate(state.params, state.stats, {"x": x}, SEED)
+    (here, found), (there, far) = words(x), words(64 * x + 100)
+    np.testing.assert_allclose(there, here, atol=1e-3 * abs(here).max())
+    np.testing.assert_allclose(found["ELBO"] - far["ELBO"], 16 * math.log(64), atol=0.05)
+
+
+def test_the_last_layer_of_a_convolutional_net_is_affine_and_a_residual_block_starts_as_what_it_is_given():
+    """Twice its weights are twice what it says; and no two layers start from the same draws."""
+    m = quick(net="conv", hidden=(4, 4), blocks=2)
+    for (init, apply), x in zip(convolutional(m, (4, 4)), (SEED("x").normal((5, 16)), SEED("z").normal((5, 1, 2)))):
+        params = init(SEED("init"))
+        twice  = [*params[:-1], {"W": 2 * params[-1]["W"], "b": params[-1]["b"]}]
+        np.testing.assert_allclose(np.array(apply(twice, x)), 2 * np.array(apply(params, x)), rtol=1e-5, atol=1e-6)
+        blocks = [layer for layer in params if isinstance(layer, list)]
+        assert len(blocks) == 2 and not np.array_equal(blocks[0][0]["W"], blocks[1][0]["W"])
+    init, apply = block(np.tanh, 2, 4)
+    params, x   = init(SEED("init")), SEED("x").normal((3, 5, 5, 4))
+    moved       = trees.map(lambda a: a + 0.1, params)
+    assert np.array_equal(apply(params, x), x) and np.max(abs(apply(moved, x) - x)) > 0.1
+
+
 # ---- how the codebook learns -----------------------------------------------------------------------------------------
 def test_it_quantises_first_and_then_averages():
     """The terms are of the codes that were; the codes that will be are of what was nearest to those."""
@@ -251,6 +304,23 @@ def test_codes_hardly_used_become_encodings_and_the_others_stay_bit_by_bit(codeb
 
 
 @BOOKS
+def test_a_code_is_put_onto_any_encoding_of_the_batch_where_its_use_is_below_a_share_of_an_even_one(codebook):
+    """At half the even use: with 0.55 it is, with 0.45 not, whatever the smoothing."""
+    def step(least, t):
+        model = quick(codebook=codebook, least=least, decay=0.9999, smoothing=10.0)
+        state, *_, x = begin(model)
+        model.book(state.params, state.stats)[0] = 1e3
+        state.stats["N"][:] = [1, *[2.2] * 5]
+        batch = {"x": x}
+        z     = model._encode(state.params, state.stats, model.seen(x, SEED, "float32")).reshape(-1, 2)
+        after, _ = model.update(state, batch, SEED(t))
+        return np.flatnonzero((z == model.book(after.params, after.stats)[0]).all(1))
+    assert all(len(step(0.45, t)) == 0 for t in range(3))
+    rows = [step(0.55, t)[0] for t in range(6)]
+    assert len(set(rows)) > 1 and max(rows) >= 18 > 6                           # not those of the first examples
+
+
+@BOOKS
 def test_from_a_bad_start_revival_lifts_the_use_of_the_codebook(codebook):
     """All codes but one far off: without revival one is used, with it nearly half of them, on the digits."""
     data = load("digits", SEED)
@@ -302,6 +372,17 @@ def test_samples_are_of_codes_of_the_prior(prior, monkeypatch):
     assert all(chi2(i, other) > stats.chi2.isf(1e-9, 5) for i in range(3))
 
 
+def test_the_noise_of_samples_is_drawn_apart_from_their_codes(monkeypatch):
+    model, seen = quick(), {}
+    _, params, stats_, _ = begin(model)
+    for name, at in (("drawn", 1), ("_drawn", 3)):
+        right = getattr(VQVAE, name)
+        monkeypatch.setattr(VQVAE, name, lambda *args, name=name, at=at, right=right: (
+            seen.update({name: args[at].uniform(9)}), right(*args))[1])
+    model.sample(params, stats_, SEED, 2)
+    assert not np.isin(seen["drawn"], seen["_drawn"]).any()
+
+
 @pytest.mark.parametrize("decoder, levels", [("bernoulli", 2), ("logistic", 2), ("logistic", 5)])
 def test_the_sum_over_all_codes_is_log_p_and_never_below_the_bound(decoder, levels):
     model = quick(decoder=decoder, levels=levels, decay=0.5)
@@ -328,6 +409,20 @@ def test_of_all_512_images_no_bound_passes_log_p_and_together_they_have_probabil
     assert model.log_prob(params, stats_, bars).mean() > -9 * math.log(2)
 
 
+@pytest.mark.parametrize("decoder", LIKELIHOODS)
+def test_pictures_are_means_of_what_the_decoder_says_of_codes(decoder):
+    model = quick(decoder=decoder, codes=3)
+    _, params, stats_, x = begin(model)
+    mean  = lambda k: model.says.mean(*model.decode(params, stats_, k))
+    shown = model.pictures(params, stats_, {"x": x}, SEED)
+    every = mean(np.array(list(itertools.product(range(3), repeat=3))))
+    seen  = model.seen(x, SEED("x"), "float64")
+    k     = vq.assign(model._encode(params, stats_, seen), model.book(params, stats_))
+    np.testing.assert_allclose(shown["reconstructions"][:, 1], mean(k), rtol=1e-12)
+    assert abs(shown["means"][:, None] - every).max(-1).min(1).max() < 1e-12
+    assert 0 <= shown["reconstructions"][:, 0].min() < 0.1 and 0.9 < shown["reconstructions"][:, 0].max() <= 1
+
+
 # ---- the door --------------------------------------------------------------------------------------------------------
 def test_what_makes_no_sense_is_refused():
     model = quick()
@@ -348,6 +443,12 @@ def test_what_makes_no_sense_is_refused():
     for hidden, shape in (((4,) * 3, (4, 4)), ((), (4, 4)), ((4,), (1, 16))):
         with pytest.raises(ValueError, match="net='conv' was given examples of shape .*; expected sides that can be"):
             begin(quick(net="conv", hidden=hidden, shape=shape))
+
+
+def test_rows_of_numbers_are_images_of_the_shape_that_is_asked_for():
+    part = {"x": begin(quick())[-1]}
+    for asked, of, seen in (((4, 4), (16,), (4, 4)), ((), (2, 8), (2, 8)), ((8, 2), (4, 4), (8, 2))):
+        assert quick(shape=asked).view(Data(part, part, part, shape=of, levels=5), SEED).shape == seen
 
 
 @pytest.mark.parametrize("shape, positions", [((16,), 8), ((4, 4), 4), ((2, 4, 2), 2)])
