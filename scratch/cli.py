@@ -110,8 +110,9 @@ def parser():
     p.add_argument("--data",  metavar="NAME|PATH", default=argparse.SUPPRESS, help="other data, of the same shape")
     p.add_argument("--draws", metavar="K", default=100, type=int,
                    help="draws of an example for a bound: of codes, or of steps of a chain; 100 unless told otherwise")
-    p.add_argument("--measures", metavar="NAME,NAME", default=argparse.SUPPRESS, help="these instead, with standard "
-                   f"errors and biases: all, or some of {', '.join(MEASURES)}")
+    p.add_argument("--measures", metavar="NAME,NAME", default=argparse.SUPPRESS, help="these instead, with biases and "
+                   "standard errors, which are conservative: up to twice the true spread where samples and test data "
+                   f"are alike; all, or some of {', '.join(MEASURES)}")
     p.add_argument("--features", metavar="NAME", default=argparse.SUPPRESS, help="what --measures takes distances "
                    f"between samples in: {', '.join(FEATURES)}; the first unless told otherwise")
     p.add_argument("--samples", metavar="N", default=argparse.SUPPRESS, type=int,
@@ -263,14 +264,14 @@ def told(folder, results):
                   f"scratch resume {shlex.quote(str(folder))}")
         else:
             samples = results.get("samples", {})
-            figures("test", {name: value for name, value in results["test"].items()         # another draw of the same
-                             if name not in samples.get("This model", {})})
+            means("test", {name: value for name, value in results["test"].items()         # another draw of the same
+                           if name not in samples.get("This model", {})})
             worth(samples)
             print(f"{folder / 'report.html'}", flush=True)
     return 128 + results["signal"] if results["signal"] else 0
 
 
-def figures(part, values):
+def means(part, values):
     from scratch.runs.baselines import NO_NATS
     for name, (value, error) in ((name, value) for name, value in values.items() if name != "n"):
         unit = "" if name in NO_NATS else " nats"
@@ -283,7 +284,7 @@ def worth(samples):
     this, *others = samples.items() or [("", {})]
     brief = [MEASURES[name].title for name in BRIEF]
     for name, value in ((name, value) for name, value in this[1].items() if name in brief):
-        beside = (f"{what.lower()} {figures[name]:.4g}" for what, figures in others if name in figures)
+        beside = (f"{what[0].lower()}{what[1:]} {figures[name]:.4g}" for what, figures in others if name in figures)
         print(f"samples {name}: {value:.4g} ({', '.join(beside)})")
 
 
@@ -312,29 +313,31 @@ def sample(folder, n, seed, out=None, **how):
 def evaluate(folder, **arguments):
     from scratch.runs import evaluate
     if "measures" in arguments:
-        return measured(folder, **arguments)
+        return by_measures(folder, **arguments)
     if alone := {"features", "samples"} & set(arguments):
         raise ValueError(f"--{min(alone)} is for measures; say which, with --measures (all, or their names).")
     results = evaluate(folder, **arguments)
     samples = results.pop("samples", {})
     for part, values in results.items():
         print(f"{part} examples: {values['n']}")
-        figures(part, values)
+        means(part, values)
     worth(samples)
     return 0
 
 
-def measured(folder, measures, **arguments):
+def by_measures(folder, measures, **arguments):
     """A line for each measure of a run; those that it does not have are named, or refused where they were asked for."""
     from scratch.metrics import MEASURES
     from scratch.runs import measured
     found, why = measured(folder, measures, **arguments)
-    if why and measures != "all":
+    if why and "all" not in measures.split(","):
         raise ValueError("; ".join(f"{name} of {folder} is not measured: {reason}" for name, reason in why.items()))
     for m in found.values():
-        bias = "" if m.bias is None else f", bias {m.bias:.2g}" if m.bias else ", no bias"
-        print(f"{m.title}: {m.value:.4g} (standard error {round(m.error, 12):.2g}{bias}; {m.of}; "
-              f"training data {m.training:.4g})")
+        error    = "" if m.error is None else f"standard error {round(m.error, 12):.2g}"
+        bias     = "" if m.bias is None else f"bias {m.bias:.2g}" if m.bias else "no bias"
+        training = "" if m.training is None else f"training data {m.training:.4g}"
+        spread   = ", ".join(filter(None, (error, bias)))
+        print(f"{m.title}: {m.value:.4g} ({'; '.join(filter(None, (spread, m.of, training)))})")
     for reason in dict.fromkeys(why.values()):
         print(f"not measured: {', '.join(MEASURES[name].title for name in why if why[name] == reason)}: {reason}")
     return 0

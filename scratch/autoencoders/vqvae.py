@@ -11,7 +11,7 @@ from scratch.autoencoders.likelihoods import Decoder
 from scratch.data.checks import check_array
 from scratch.data.levels import one_hot
 from scratch.hyper import Choice, Count, Fraction, NonNegative, Positive, Sizes, Whole, hyper
-from scratch.mixtures.em import log, spread_means
+from scratch.mixtures.em import log
 from scratch.nets import ACTIVATIONS, conv, in_turn, mlp
 
 
@@ -123,8 +123,8 @@ class VQVAE(Decoder):
         params = {name: init(stream(name)) for name, (init, _) in parts}
         stats  = self.units(x)
         z_e    = self._encode(params, stats, x[stream("rows").integers(0, len(x), self.codes)])
-        e      = spread_means(xp.reshape(z_e, (-1, self.dim)), self.codes, stream("codebook"))
-        n      = z_e.shape[1]
+        z, n   = xp.reshape(z_e, (-1, self.dim)), z_e.shape[1]
+        e      = z[stream("codebook").permutation(len(z))[:self.codes]]
         stats |= {"N": xp.full((n, self.codes), 1 / n, dtype=e.dtype), "spare": e}
         if self.codebook == "average":
             return params, stats | {"codebook": e, "m": e}

@@ -15,7 +15,8 @@ NEAR        = "share near a mode"
 REAL        = "Training data"
 SAMPLES     = 1000                                          # that it is measured on
 LIKELIHOODS = ("log-likelihood", "ELBO")                    # of which more is better
-NO_NATS     = ("n", BITS, FRECHET, "squared error", "L_simple")             # figures that are not in nats
+NO_NATS     = ("n", BITS, FRECHET, "squared error", "L_simple",             # figures that are not in nats
+               "codebook", "commitment", "perplexity")
 
 
 def levels_seen(config):
