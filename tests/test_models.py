@@ -194,7 +194,7 @@ BASE = {**dict.fromkeys(("gmm", "bmm"), {"components": 3, "starts": 2}), "ppca":
         "boltzmann": {"chains": 5}, "rbm": {"chains": 5, "hidden": 3}}
 CHANGES = [
     # model  beside                                             field          one value      another
-    *((model, beside, field, one, other) for model, beside in (("gmm", {}), ("bmm", {"levels": L}))
+    *((model, beside, field, one, other) for model, beside in (("gmm", {}), ("bmm", {"levels": L, "components": 4}))
       for field, one, other in (
                                                                ("components",  2,             3),
                                                                ("starts",      1,             10),
