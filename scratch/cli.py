@@ -330,7 +330,7 @@ def by_measures(folder, measures, **arguments):
     from scratch.metrics import MEASURES
     from scratch.runs import measured
     found, why = measured(folder, measures, **arguments)
-    if why and "all" not in measures.split(","):
+    if why and "all" not in map(str.strip, measures.split(",")):
         raise ValueError("; ".join(f"{name} of {folder} is not measured: {reason}" for name, reason in why.items()))
     for m in found.values():
         error    = "" if m.error is None else f"standard error {round(m.error, 12):.2g}"

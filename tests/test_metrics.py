@@ -91,7 +91,7 @@ def test_few_samples_are_too_far_away():
 # ---- modes and neighbours --------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("dropped", [(), (3,), (0, 5, 7), tuple(range(8))])
 def test_planted_drops_are_found_exactly(dropped):
-    modes, radius = modes_of("ring")
+    modes, radius, _ = modes_of("ring")
     counts = [0 if k in dropped else 10 + k for k in range(8)]
     near   = np.repeat(modes, counts, axis=0) + 0.1 * points(sum(counts), 2).clip(-1, 1)
     x      = np.concatenate([near, modes + 0.3])                                # 8 beside all modes
@@ -128,19 +128,19 @@ def test_planted_copies_are_found_at_distance_0(dtype):
     assert nearest(y[:1] + 1, y)[1] > 0
 
 
-def test_memory_does_not_grow_with_the_product():
-    import tracemalloc
-    x, y = np.zeros((20000, 2)), points(5000, 2)
-    tracemalloc.start()
-    nearest(x, y)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak < 5 * 8 * samples.AT_ONCE < x.shape[0] * y.shape[0]
+@pytest.mark.parametrize("outliers", [1, 40])
+@pytest.mark.parametrize("apart", [0, 1e-11])
+def test_copies_are_found_beside_outliers_and_beside_rows_that_are_nearly_the_same(outliers, apart):
+    y = np.concatenate([points(50, 4), points(50, 4) + apart, 1e10 * points(outliers, 4, 1)])
+    index, distance = nearest(y, y)
+    assert not distance.any() and np.array_equal(y[index], y)
+    assert abs(mode_shares(y, points(50, 4), 1.0).sum() - 100 / len(y)) < 1e-12
 
 
 def test_copies_are_told_from_new_samples():
     """About 1 for new data of the law (30 draws: 0.95 to 1.05), 0 for copies, between them for copies with a noise."""
     train, test, new = points(500, 3), points(400, 3, 1), points(600, 3, 2)
+    assert copying(np.concatenate([train[:60], new[:40] + 99]), test, train) == 0       # most of them are copies
     assert copying(train[:100], test, train) == 0 and copying(test, test, train) == 1
     assert 0 < copying(train[:100] + 1e-3, test, train) < 0.01 and 0.85 < copying(new, test, train) < 1.15
 
@@ -284,16 +284,21 @@ def test_on_the_ring_the_modes_are_counted():
 
 
 # ---- where it runs, and what it refuses ------------------------------------------------------------------------------
-def test_on_a_device_the_same_numbers_come_without_a_transfer():
+def test_on_a_device_the_same_numbers_come_with_one_transfer_of_each_search():
     x, y = points(30, 4), points(20, 4, 1)
     def all_of(x, y):
-        return [frechet_distance(x, y), mode_shares(x, y[:3], 1.0), *nearest(x, y), copying(x, y, x[:9]),
-                lerp(x, y[:1], 0.3), slerp(x, y[:1], 0.3), arithmetic(x, x[:1], y[:1])]
-    here = all_of(x, y)
+        return [lerp(x, y[:1], 0.3), slerp(x, y[:1], 0.3), arithmetic(x, x[:1], y[:1])]
+    def of_sets(x, y):
+        return [frechet_distance(x, y), mode_shares(x, y[:3], 1.0), *nearest(x, y), copying(x, y, x[:9])]
+    here = all_of(x, y) + of_sets(x, y)
     with use("strict"):
+        from backends.strict import transfers
         a, b = xp.asarray(x), xp.asarray(y)
         with no_sync():
             there = all_of(a, b)
+        before = len(transfers)
+        there += of_sets(a, b)
+        assert len(transfers) == before + 1 + 1 + 1 + 2
         for h, t in zip(here, there):
             np.testing.assert_allclose(to_host(t), h, rtol=1e-14)
 
@@ -301,7 +306,7 @@ def test_on_a_device_the_same_numbers_come_without_a_transfer():
 def test_the_figures_are_the_same_on_a_device():
     def figures():
         data = load("digits", SEED)
-        return judge(data.train["x"][:100], data, eyes(data, steps=5), modes=(data.test["x"][:3] / 16, 2.0))
+        return judge(data.train["x"][:100], data, eyes(data, steps=5), modes=(data.test["x"][:3] / 16, 2.0, 1 / 3))
     here = figures()
     with use("strict"):
         there = figures()
@@ -325,6 +330,9 @@ def test_a_step_of_the_classifier_waits_for_nothing():
     (lambda: frechet_distance(points(5, 3), points(5, 2)), r"\(5, 3\) are held against \(5, 2\); .* with the same D"),
     (lambda: frechet_distance(points(5, 3)[0], points(5, 3)), r"shape \(3,\) are held against \(5, 3\)"),
     (lambda: nearest(points(5, 3), points(5, 2)),          r"\(5, 3\) are held against \(5, 2\)"),
+    (lambda: frechet_distance(points(9, 3) * np.nan, points(9, 3)), r"27 numbers of the samples are NaN or infinite,"),
+    (lambda: nearest(points(2, 1), np.array([[0], [np.inf]])),      r"^0 numbers .*, 1 of what they are held against"),
+    (lambda: mode_shares(points(2, 1) * np.nan, points(3, 1), 0.2), r"2 numbers of the samples are NaN or infinite"),
     (lambda: mode_shares(points(5, 2), points(8, 3), 0.2),    r"\(5, 2\) are held against \(8, 3\)"),
     (lambda: judge(DIGITS().test["x"][:, :5], DIGITS()),   r"\(360, 5\) are held against \(360, 64\)"),
     (lambda: Classifier(noise=-1.0),                       r"noise=-1.0; expected a finite number of at least 0"),
@@ -356,9 +364,9 @@ def test_each_figure_is_its_definition():
 
 
 def test_one_sample_in_twenty_covers_a_mode_and_fewer_do_not():
-    modes, radius = modes_of("ring")
+    modes, radius, pi = modes_of("ring")
     x = np.repeat(modes[:4], [50, 5, 4, 41], axis=0)
-    found = judge(x, load("ring", SEED), modes=(modes, radius))
+    found = judge(x, load("ring", SEED), modes=(modes, radius, pi))
     assert found["modes covered"] == 3 and found["share near a mode"] == 1
 
 

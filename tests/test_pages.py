@@ -273,6 +273,18 @@ def test_the_best_of_what_can_be_compared_is_marked_and_nothing_else(made, tmp_p
     assert page.count("<b>") == 0
 
 
+def test_validations_share_a_plot_where_data_and_unit_are_the_same():
+    def seen(*runs):
+        lines = [{"step": step, "validation": -1.0 * step} for step in (1, 2)]
+        runs  = {f"runs/{i}": (dict(model="ddpm", data=data, data_hash=data, hyper={}, levels=None), None, lines)
+                 for i, data in enumerate(runs)}
+        svgs  = [base64.b64decode(re.search("base64,([^']*)", plot)[1]).decode() for plot in pages._validations(runs)]
+        return [(re.search(">(L_simple, .*)</text>", svg)[1], re.findall(r">(\d)</text>", svg[svg.index("legend_1"):]))
+                for svg in svgs]
+    assert seen("moons", "moons") == [("L_simple, moons", ["0", "1"])]
+    assert seen("moons", "ring", "moons") == [("L_simple, moons", ["0", "2"]), ("L_simple, ring", ["1"])]
+
+
 def test_a_run_that_has_not_ended_stands_beside_others(made, tmp_path):
     folder = tmp_path / "going"
     folder.mkdir()

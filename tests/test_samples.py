@@ -14,7 +14,7 @@ from backends.random import Stream
 from scratch import cli, runs
 from scratch.data import Data, load
 from scratch.metrics import eyes, frechet_distance, judge, nearest
-from scratch.runs import config as configs, open_run, pages, run
+from scratch.runs import config as configs, measuring, open_run, pages, run
 from tests.test_pages import Links, pixels
 
 references = importlib.import_module("scratch.runs.references")
@@ -82,7 +82,7 @@ def test_references_stand_in_the_order_of_their_worth(made):
 def test_samples_of_the_averaged_weights_are_judged_beside_the_test_data(made, name):
     """And the same draws of plain laws that were learned from the training data."""
     opened = open_run(made(name), needs_data=True)
-    stream, data = opened.stream("judged"), opened.data
+    stream, data = opened.stream("judged"), dataclasses.replace(opened.data, test=measuring.mixed(opened.data.test))
     x     = opened.model.sample(opened.model.weights(opened.state), opened.state.stats, stream("samples"), 50)
     found = runs.judged(opened)["samples"]
     seer  = eyes(data, steps=20)
@@ -196,7 +196,7 @@ def test_the_command_line_says_what_samples_are_worth_beside_the_references(made
     assert set(re.findall(r"^samples (.*?): ", out, re.M)) == set(brief) < set(found["This model"])
     for name in brief:
         value  = found["This model"][name]
-        beside = ", ".join(f"{what.lower()} {figures[name]:.4g}" for what, figures in found.items()
+        beside = ", ".join(f"{what[0].lower()}{what[1:]} {figures[name]:.4g}" for what, figures in found.items()
                            if what != "This model")
         assert f"samples {name}: {value:.4g} ({beside})" in out
     assert "test Fréchet distance: " in out and "nats" not in out
@@ -212,6 +212,9 @@ def test_the_best_of_games_side_by_side_is_the_nearest(made, tmp_path):
     row = pages._compared({"a": (config, results, []),
                            "b": (config, {"test": {"n": 20, "Fréchet distance": (2.0, 0.0)}}, [])})[1]
     assert row[1:] == ("<b>1.000</b>", "2.000")
+    chain = {name: (configs.read(made("chain")), {"test": {"n": 20, "L_simple": (value, 0.0)}}, [])
+             for name, value in (("a", 1.0), ("b", 2.0))}
+    assert pages._compared(chain)[1][1:] == ("1.000", "2.000")                  # of other steps, perhaps
 
 
 def test_a_training_ends_with_what_its_samples_are_worth(made, capsys):

@@ -48,21 +48,26 @@ def check_array(x, name="X", shape=None, keep_integers=False):
     return xp.asarray(x, order="C")
 
 
-def door(f):
+def door(f, lists=False, check=None):
     """f for whoever calls it: arrays of NumPy or PyTorch, and what else has `__array__` or `__dlpack__`, become arrays
-    of the backend; numbers, callables, traced values and the backend's own arrays are passed on. Raises TypeError, in a
-    sentence that names the argument, for what cannot become one. The packages' own names are such functions; the
-    modules have them without a door."""
+    of the backend, and so do lists, if asked for; numbers, callables, traced values and the backend's own arrays are
+    passed on. Raises TypeError, in a sentence that names the argument, for what cannot become one, and as `check` does,
+    which is given the same. The packages' own names are such functions; the modules have them without a door."""
     @functools.wraps(f)
     def public(*args, **kwargs):
-        args = [_entered(a, f"argument {i} of {f.__name__}") for i, a in enumerate(args, 1)]
-        return f(*args, **{name: _entered(a, name) for name, a in kwargs.items()})
+        args = [_entered(a, f"argument {i} of {f.__name__}", lists) for i, a in enumerate(args, 1)]
+        kwargs = {name: _entered(a, name, lists) for name, a in kwargs.items()}
+        value  = f(*args, **kwargs)
+        if check:
+            check(*args, **kwargs)
+        return value
     return public
 
 
-def _entered(a, name):
-    ours = type(a) in (xp.ndarray, Traced) or isinstance(a, numpy.generic)
-    return a if ours or not (hasattr(a, "__array__") or hasattr(a, "__dlpack__")) else _numbers(a, name, True)
+def _entered(a, name, lists):
+    ours   = type(a) in (xp.ndarray, Traced) or isinstance(a, numpy.generic)
+    theirs = hasattr(a, "__array__") or hasattr(a, "__dlpack__") or lists and isinstance(a, list)
+    return _numbers(a, name, True) if theirs and not ours else a
 
 
 def check_labels(y, n, name="y", classes=math.inf):

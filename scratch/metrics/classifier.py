@@ -93,17 +93,24 @@ def shares(log_p):
     return xp.mean(xp.argmax(log_p, axis=1)[:, None] == xp.arange(log_p.shape[1]), axis=0)
 
 
+def labelled(data):
+    """Have the data labels, of MOST classes at most?"""
+    return "y" in data.train and int(xp.max(data.train["y"])) < MOST
+
+
 def eyes(data, stream=Stream.seed(0), steps=STEPS):
-    """The classifier of the training part of `data`, always the same one for the same stream; None where the data have
-    no labels, or more than MOST classes."""
-    if "y" not in data.train or int(xp.max(data.train["y"])) >= MOST:
+    """The classifier of the training part of `data`, always the same one for the same stream; None where the data are
+    not `labelled`, and where it learned nothing: its features are the same of all of them."""
+    if not labelled(data):
         return None
     model = Classifier(levels=data.levels)
     train = data.train | {"x": as_levels(data.train["x"], data.levels)}
     state = model.start(stream("init"), train)
     for state, _ in fit(model, state, model.batches(train, stream("batches"), 0), stream("step"), steps):
         pass
-    return Eyes(model, model.weights(state), state.stats)
+    found = Eyes(model, model.weights(state), state.stats)
+    seen  = found.features(train["x"])
+    return found if bool(xp.any(seen != seen[:1])) else None
 
 
 def as_levels(x, levels):

@@ -5,7 +5,10 @@
     stream    of the random numbers, the same for every amount: what is spoilt by little is spoilt by more too
     others    images of something else, of the same shape            [m, h, w, C]; for "contamination" alone
 """
+import functools
+
 from backends import xp
+from scratch.data.checks import door
 from scratch.metrics.fidelity import bells, blend
 
 RECTANGLES, TURN, WIDTH = 5, 2.0, 2.0       # how many; radians in the middle of a swirl; deviation of a blur, in pixels
@@ -64,14 +67,32 @@ def contamination(x, amount, stream, others=None):
     return xp.where(_like(stream("image").uniform((len(x), 1, 1)) < amount, x), other, x)
 
 
-DISTORTIONS = {
+def _of_pixels(f):
+    """f, which raises TypeError for images of integers: between 0 and 1 there are none; ValueError for what are none,
+    for others of another shape, and for an amount that is not from 0 to 1."""
+    @functools.wraps(f)
+    def spoil(x, amount, stream, others=None):
+        for images in (x,) if others is None else (x, others):
+            if images.dtype.kind != "f":
+                raise TypeError(f"Images hold {images.dtype}; expected floats in [0, 1]: divide levels by the "
+                                "greatest.")
+            if x.ndim not in (3, 4) or images.shape[1:] != x.shape[1:]:
+                raise ValueError(f"Images have shape {tuple(images.shape)}; expected [n, h, w] or [n, h, w, C], and "
+                                 "others of the same: reshape rows of pixels.")
+        if not 0 <= amount <= 1:
+            raise ValueError(f"amount={amount} is out of range; expected from 0, no change, to 1, the most.")
+        return f(x, amount, stream, others)
+    return door(spoil, lists=True)
+
+
+DISTORTIONS = {name: _of_pixels(f) for name, f in {
     "noise":           noise,
     "blur":            blur,
     "rectangles":      rectangles,
     "swirl":           swirl,
     "salt and pepper": salt_and_pepper,
     "contamination":   contamination,
-}
+}.items()}
 
 
 def _like(a, x):

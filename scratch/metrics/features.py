@@ -3,10 +3,13 @@
     FEATURES[name](data) is a function of samples x [n, D] of the data, as the data come (levels, or floats), and gives
     their features [n, F]. It is the same one for the same data, so that figures can be compared.
 """
+import math
+
 from backends import xp
 from backends.random import Stream
+from scratch.data.checks import check_array
 from scratch.data.levels import units
-from scratch.metrics.classifier import eyes
+from scratch.metrics.classifier import MOST, eyes, labelled
 from scratch.metrics.measures import pixels
 from scratch.nets import affine, conv, linear, relu
 
@@ -21,11 +24,12 @@ def of_pixels(data):
 
 
 def of_classifier(data):
-    """The last hidden layer of a classifier of the data. Raises ValueError where they have no labels."""
-    seen = eyes(data)
-    if seen is None:
-        raise ValueError("Features of a classifier need labels of the data (100 classes at most), which have none; "
-                         "choose pixels or random.")
+    """The last hidden layer of a classifier of the data. Raises ValueError where there are no `eyes`."""
+    if not labelled(data):
+        raise ValueError(f"features=classifier needs labels, of {MOST} classes at most, and the data have none; choose "
+                         "pixels or random.")
+    if (seen := eyes(data)) is None:
+        raise ValueError("features=classifier: the classifier learned nothing of the data; choose pixels or random.")
     return seen.features
 
 
@@ -51,4 +55,12 @@ def of_random(data):
     return all_of
 
 
-FEATURES = {"pixels": of_pixels, "classifier": of_classifier, "random": of_random}
+def _checked(of):
+    """of, whose features are of whatever can be read as x [n, D]; they raise as `check_array` does."""
+    def features(data):
+        see = of(data)
+        return lambda x: see(check_array(x, "x", (None, math.prod(data.shape)), keep_integers=True))
+    return features
+
+
+FEATURES = {"pixels": _checked(of_pixels), "classifier": _checked(of_classifier), "random": _checked(of_random)}

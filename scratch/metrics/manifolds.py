@@ -5,11 +5,14 @@
     r        the distance of each row to the k-th nearest of the others of its set     [n], [m]
     ball     what lies within r of a row, its border included
 
-Distances are sums of squared differences: what is equal is equal bitwise, and a copy is at distance 0.
+Distances are sums of squared differences: what is equal is equal bitwise, and a copy is at distance 0. They are those
+of x and y times a power of two, so that no square is too large, nor 0 of what is 1e-300 of the largest.
 """
 from backends import xp
-from scratch.data.checks import check_integer, check_table
+from scratch.data.checks import check_integer
 from scratch.metrics.samples import in_blocks, same_columns
+
+LARGEST = 500               # the power of two that the largest number becomes: sums of its squares are finite
 
 
 def manifold_figures(x, y, k=5):
@@ -24,8 +27,9 @@ def manifold_figures(x, y, k=5):
     and y differ in D, and for NaN and infinity, which no comparison would show.
     """
     same_columns(x, y, least=check_integer(k, "k", 1) + 1)
-    if not bool(xp.isfinite(xp.sum(x) + xp.sum(y))):
-        x, y = check_table(x, "x"), check_table(y, "y")
+    x, y = x.astype("float64"), y.astype("float64")
+    far  = LARGEST - xp.frexp(xp.maximum(xp.max(xp.abs(x)), xp.max(xp.abs(y))))[1]
+    x, y = xp.ldexp(x, far), xp.ldexp(y, far)                                   # nothing is rounded, ties stay ties
     r2_x, r2_y = (xp.concatenate([xp.partition(d2, k, axis=1)[:, k].copy() for _, d2 in _squares(a, a)])
                   for a in (x, y))                                              # a view would keep its block
     held, recalled, covered = [], False, False
@@ -59,7 +63,7 @@ def coverage(x, y, k=5):
 
 def _squares(x, y):
     """Which rows of x, and the squares [b, m] of their distances to the rows of y, a block after the other."""
-    x, y = (xp.ascontiguousarray(a.T.astype("float64")) for a in (x, y))
+    x, y = (xp.ascontiguousarray(a.T) for a in (x, y))
     return ((slice(a, b), _squared(x[:, a:b], y)) for a, b in in_blocks(x.shape[1], y.size))
 
 

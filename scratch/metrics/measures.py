@@ -6,19 +6,20 @@
 import functools
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from backends import xp
 from scratch.metrics.classifier import as_levels, shares
 from scratch.metrics.fidelity import mse, psnr, ssim
 from scratch.metrics.manifolds import manifold_figures
-from scratch.metrics.samples import copying, frechet_distance, inception_score, kernel_distance, mode_shares, nearest
+from scratch.metrics.samples import frechet_distance, inception_score, kernel_distance, mode_shares, nearest
 
-LEAST     = 0.05                # the share of all samples that covers a mode
+COVERED   = 0.4                 # of what the law gives a mode, the share that covers it
 NEIGHBOUR = 5                   # which one of a point ends the ball around it
 WINDOW    = 11                  # of SSIM, where the images are as large
 PAIRS     = 1 << 26             # numbers that the distances of all pairs are made from: seconds
+FEATURED  = ("features", "as many", "balls")        # views of features, whichever are asked for
 WHOLE     = ("features", "eyes")            # views held against all test data, the others against as many as there are
 ALONE     = ("classes", "modes")            # samples; these against none
 
@@ -28,15 +29,22 @@ class Measure(NamedTuple):
     title:    str               # as reports call it
     of:       str               # samples, pairs or the likelihood
     better:   str               # "higher", "lower", or "" where neither is
-    bias:     str               # of n samples: "none", "1/n", so that leaving some out shows it, or "" where neither is
+    bias:     str | None        # of n samples: "none", "1/n", so that leaving some out shows it, "" where neither is;
+    #                             None of a count or a least share, whose error leaving some out does not show either
     view:     str               # what it sees of samples; what pairs have to be
-    f:        Callable          # x, y, *what the view tells -> a number; of pairs [n]
+    f:        Callable          # x, y (no y where the view stands alone), *what it tells -> a number; of pairs [n]
     part:     int | None = None             # which, where f gives a row of numbers
 
 
-def manifolds(x, y):
+def among(x, y):
     """Precision, recall, density, coverage [4], of fewer neighbours where there are few rows."""
     return xp.stack([xp.asarray(v) for v in manifold_figures(x, y, min(NEIGHBOUR, len(x) - 1, len(y) - 1))])
+
+
+def novelty(far, new):
+    """`copying`, of distances [n], [m] to the training data that are known."""
+    far, new = xp.median(far), xp.median(new)
+    return far / xp.where(new > 0, new, math.nan)
 
 
 def similarity(x, y, shape):
@@ -49,19 +57,18 @@ MEASURES = {
   "frechet":   Measure("Fréchet distance",              "samples",    "lower",  "1/n",  "features",  frechet_distance),
   "fid":       Measure("Fréchet distance of features",  "samples",    "lower",  "1/n",  "eyes",      frechet_distance),
   "kernel":    Measure("kernel distance",               "samples",    "lower",  "none", "as many",   kernel_distance),
-  "precision": Measure("precision",                     "samples",    "higher", "",     "as many",   manifolds, 0),
-  "recall":    Measure("recall",                        "samples",    "higher", "",     "as many",   manifolds, 1),
-  "density":   Measure("density",                       "samples",    "higher", "",     "as many",   manifolds, 2),
-  "coverage":  Measure("coverage",                      "samples",    "higher", "",     "as many",   manifolds, 3),
-  "inception": Measure("inception score",               "samples",    "higher", "1/n",  "classes",
-                       lambda log_p, _: inception_score(log_p)),
-  "classes":   Measure("least class share",             "samples",    "higher", "",     "classes",
-                       lambda log_p, _: xp.min(shares(log_p))),
-  "nearest":   Measure("distance to the training data", "samples",    "",       "",     "distances", copying),
-  "modes":     Measure("modes covered",                 "samples",    "higher", "",     "modes",
-                       lambda x, _, *modes: xp.sum(mode_shares(x, *modes) >= LEAST)),
+  "precision": Measure("precision",                     "samples",    "higher", "",     "balls",     among, 0),
+  "recall":    Measure("recall",                        "samples",    "higher", "",     "balls",     among, 1),
+  "density":   Measure("density",                       "samples",    "",       "",     "balls",     among, 2),
+  "coverage":  Measure("coverage",                      "samples",    "higher", "",     "balls",     among, 3),
+  "inception": Measure("inception score",               "samples",    "higher", "1/n",  "classes",   inception_score),
+  "classes":   Measure("least class share",             "samples",    "higher", None,   "classes",
+                       lambda log_p: xp.min(shares(log_p))),
+  "nearest":   Measure("distance to the training data", "samples",    "",       "",     "distances", novelty),
+  "modes":     Measure("modes covered",                 "samples",    "higher", None,   "modes",
+                       lambda x, modes, radius, pi: xp.sum(mode_shares(x, modes, radius) >= COVERED * pi)),
   "near":      Measure("share near a mode",             "samples",    "higher", "none", "modes",
-                       lambda x, _, *modes: xp.sum(mode_shares(x, *modes))),
+                       lambda x, modes, radius, _: xp.sum(mode_shares(x, modes, radius))),
   "mse":       Measure("mean squared error",            "pairs",      "lower",  "none", "any",       mse),
   "psnr":      Measure("PSNR in dB",                    "pairs",      "higher", "none", "levels",    psnr),
   "ssim":      Measure("SSIM",                          "pairs",      "higher", "none", "images",    similarity),
@@ -72,36 +79,40 @@ BRIEF = ("frechet", "fid", "nearest", "classes", "modes", "near")           # wh
 
 def chosen(names):
     """The names of rows in "NAME,NAME" or a list of them, in the order of the table; all of "all". Raises ValueError
-    for one that is not known, with those that are."""
-    names = list(MEASURES) if names == "all" else names.split(",") if isinstance(names, str) else names
-    if unknown := [name for name in names if name not in MEASURES]:
+    for one that is not known, with those that are, and TypeError for what holds no names."""
+    if not isinstance(names, Iterable):
+        raise TypeError(f"measures is {names!r}; expected names, as in \"precision,recall\" or a list; choose all, or "
+                        f"among {', '.join(MEASURES)}.")
+    names = [name.strip() for name in names.split(",")] if isinstance(names, str) else list(names)
+    if unknown := [name for name in names if name not in (*MEASURES, "all")]:
         raise ValueError(f"measures: {unknown[0]!r} is not known; choose all, or among {', '.join(MEASURES)}.")
-    return [name for name in MEASURES if name in names]
+    return [name for name in MEASURES if {name, "all"} & set(names)]
 
 
 def views(data, eyes=None, modes=None, features=None):
     """{view: (what it sees of examples as the data come, what else it tells)}, those that there are of such data, with
-    a classifier's eyes, the modes of their law with a radius, and features other than pixels or columns."""
+    a classifier's eyes, the modes of their law as `modes_of` has them, and features other than pixels or columns."""
     points = functools.partial(pixels, levels=data.levels)
     train  = points(data.train["x"])
-
-    def distances(k):
-        return nearest(points(k), train)[1][:, None]                    # of which the nearest to 0 is the distance
-    found = {"features": (features or points, ()), "as many": (features or points, ()),
-             "distances": (distances, (xp.zeros((1, 1)),))}
+    found  = dict.fromkeys(FEATURED, (features or points, ())) | {
+              "distances": (lambda k: nearest(points(k), train)[1], ())}
     if eyes:
         found |= {"eyes": (eyes.features, ()), "classes": (eyes.log_prob, ())}
     return found | ({"modes": (points, modes)} if modes else {})
 
 
-def figures(names, seen, x, y, levels, how=lambda f, x, y: f(x, y)):
-    """{name: how(f, x, y)} of measures of samples x against y, as the data come, each seen by its view; a row of
-    numbers is worked out once for all that are among them."""
+def values(names, known, x, y, levels, how=lambda f, *seen: f(*seen)):
+    """{name: how(f, *what is seen)} of measures of samples x against y, as the data come, each by its view among those
+    that are `known`; a row of numbers is worked out once for all that are among them."""
     x, y, found = as_levels(x, levels), as_levels(y, levels), {}
     for (view, f), rows in itertools.groupby(names, lambda name: (MEASURES[name].view, MEASURES[name].f)):
-        see, told = seen[view]
-        n, m  = [as_many(len(x), len(y), x.shape[1])] * 2 if view == "as many" else (len(x), len(x))
-        value = how(lambda a, b: f(a, b, *told), see(x[:n]), see(y if view in WHOLE else y[:m]))
+        see, told = known[view]
+        held  = [] if view in ALONE else [y if view in WHOLE else y[:len(x)]]
+        seen  = [see(a) for a in (x, *held)]
+        if view in ("as many", "balls"):
+            n    = min(map(len, seen)) if view == "as many" else as_many(*map(len, seen), seen[0].shape[1])
+            seen = [a[:n] for a in seen]
+        value = how(lambda *seen: f(*seen, *told), *seen)
         found |= dict.fromkeys(rows, value)
     return found
 

@@ -170,19 +170,20 @@ def measured(folder, measures="all", features="pixels", samples=SAMPLES, draws=1
     measures    names, or "all"                                     samples     how many are drawn
     features    what distances between samples are taken in         draws       of an example for a bound
 
-    Standard errors and biases of measures of samples are the jackknife's, over groups of samples and of test data; of
-    means over examples the error is s / sqrt n. Raises ValueError for names that are not known.
+    Standard errors and biases of measures of samples are the jackknife's, over groups of samples and of test data: the
+    errors are conservative, up to twice the true spread where the two laws are alike. Of means over examples the error
+    is s / sqrt n. Counts and least shares have none. Raises ValueError for names that are not known.
     """
     configs.count("draws", draws)
     with use(configs.read(folder)["environment"]["backend"]), numpy.errstate(all="ignore"):
         opened, _ = _on(folder, data)
 
         def bits(part):
-            few   = {name: a[:len(opened.data.test["x"])] for name, a in getattr(opened.data, part).items()}
-            found = held_out(opened._replace(data=dataclasses.replace(opened.data, **{part: few})), draws,
+            few   = {name: a[:len(opened.data.test["x"])] for name, a in measuring.mixed(opened.data.train).items()}
+            found = held_out(opened._replace(data=dataclasses.replace(opened.data, train=few)), draws,
                              opened.stream("test"), [part])[part]
             return (*found[BITS], found["n"]) if BITS in found else None
-        return measuring.measured(opened, measures, features, samples, bits)
+        return measuring.measure(opened, measures, features, samples, bits)
 
 
 def _on(folder, data):
@@ -238,6 +239,7 @@ def judged(opened):
     if measuring.unmeasured(opened, data):
         return {}
     stream, seer, modes = opened.stream("judged"), eyes(data), modes_of(opened.config["data"])
+    data = dataclasses.replace(data, test=measuring.mixed(data.test))
     x = model.sample(*opened.weights, stream("samples"), SAMPLES)
     return {"samples": {"This model": judge(x, data, seer, modes)} | references(data, SAMPLES, stream, seer, modes)}
 

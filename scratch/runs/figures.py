@@ -2,6 +2,8 @@
 
 Grids are PNGs whose pixels are the data's, plots are SVG in the reader's light or dark colours.
 """
+import colorsys
+import functools
 import io
 import itertools
 import math
@@ -13,7 +15,7 @@ from scratch.data import quantise
 from scratch.runs.baselines import REAL
 
 INK, GREY, BLUE, ORANGE = "#010203", "#8d99a1", "#3b8ec2", "#e07b39"    # INK: whatever the reader's text has
-COLOURS, MARKERS = (BLUE, ORANGE, "#4c9f70", "#a0609c"), "osD^v"         # of runs on the same data
+MARKERS = {"●": "o", "■": "s", "◆": "D", "▲": "^", "▼": "v"}            # of runs on the same data
 SCHEME = ("<style>svg { color: #1b262c } @media (prefers-color-scheme: dark) { svg { color: #dfe6ea } }"
           "text { font-family: system-ui, sans-serif !important }</style>")
 
@@ -113,45 +115,23 @@ def histogram(opened, name, data, learned, _):
 
 
 def precise(groups):
-    """Precision against recall of groups of runs: data, n samples and test data, {run: (recall, precision)}, the same
-    of training data and of plain laws. With binomial standard errors; a marker for each group."""
+    """Precision against recall of groups of runs: data, {run: (recall, precision)}, the same of training data and of
+    plain laws. As SVG, and its key: (symbol, colour, run, data) of each run; a symbol a group, a colour a run."""
+    keys = [(symbol, run, data) for (data, runs, _), symbol in zip(groups, itertools.cycle(MARKERS)) for run in runs]
+    hues = ["#%02x%02x%02x" % tuple(round(255 * c) for c in colorsys.hls_to_rgb(0.57 + i / len(keys), 0.5, 0.55))
+            for i in range(len(keys))]
+
     def draw(figure):
-        axes, marks = figure.add_subplot(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1)), []
-        for i, (data, n, runs, others) in enumerate(groups):
-            marker = dict(linestyle="", marker=MARKERS[i % len(MARKERS)], clip_on=False, zorder=3)
-            colour = COLOURS[i % len(COLOURS)]
-            for label, (r, p) in runs.items():
-                error = (math.sqrt(a * (1 - a) / n) for a in (p, r))
-                axes.errorbar(r, p, *error, color=colour, elinewidth=1, **marker)
-                marks.append((r, p, label))
+        axes, colours = figure.add_subplot(xlabel="recall", ylabel="precision"), iter(hues)
+        for (_, runs, others), marker in zip(groups, itertools.cycle(MARKERS.values())):
+            marked = functools.partial(axes.plot, linestyle="", marker=marker, clip_on=False, zorder=3)
             for what, (r, p) in others.items():
-                axes.plot(r, p, color=GREY, fillstyle="full" if what == REAL else "none", markersize=5, **marker)
-                marks.append((r, p, ""))
-            axes.plot([], [], color=colour, label=data, **marker)
-        for left, low, label, at in beside(marks):
-            axes.annotate(label, at, (left, low), fontsize=8, annotation_clip=False,
-                          arrowprops=dict(arrowstyle="-", color=GREY, linewidth=0.5, shrinkA=0, shrinkB=3))
-        if len(groups) > 1:
-            axes.legend(loc="lower left")
-    return plot(draw, (5, 4.6))
-
-
-def beside(marks):
-    """Where labels of marks (x, y, label) in the unit square lie: near, over as little as can be of others."""
-    def over(a, b):
-        return math.prod(max(0, min(a[i + 2], b[i + 2]) - max(a[i], b[i])) for i in (0, 1))
-    taken = [(x - 0.015, y - 0.015, x + 0.015, y + 0.015) for x, y, _ in marks]
-    ways  = [(math.cos(a), math.sin(a), r) for r in (0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.4)
-             for a in numpy.linspace(0, 2 * math.pi, 16, endpoint=False)]
-    for x, y, label in marks:
-        if label:
-            w, h  = 0.0145 * len(label), 0.035
-            boxes = [(left, low, left + w, low + h) for i, j, r in ways
-                     for left, low in [(x + r * i - w * (1 - i) / 2, y + r * j - h * (1 - j) / 2)]]
-            box   = min(boxes, key=lambda box: sum(over(box, other) for other in taken)
-                        + 10 * (w * h - over(box, (0, 0, 1, 1))) + math.dist(box[:2], (x, y)) / 1000)
-            taken.append(box)
-            yield *box[:2], label, (x, y)
+                marked(r, p, color=GREY, fillstyle="full" if what == REAL else "none", markersize=5)
+            for r, p in runs.values():
+                marked(r, p, color=next(colours), alpha=0.8)
+        axes.margins(0.1)
+        axes.set(xlim=numpy.clip(axes.get_xlim(), 0, 1), ylim=numpy.clip(axes.get_ylim(), 0, 1))
+    return plot(draw, (5, 4.6)), [(symbol, hue, *names) for (symbol, *names), hue in zip(keys, hues)]
 
 
 def _range(x):

@@ -17,7 +17,7 @@ import numpy
 
 from backends import to_host, xp
 from scratch.data import PARTS, bits_per_dim
-from scratch.metrics import MEASURES, as_many, nearest
+from scratch.metrics import MEASURES, nearest
 from scratch.models import MODELS
 from scratch.runs import config as configs, files
 from scratch.runs.baselines import (BITS, FRECHET, LIKELIHOODS, NATS, NEAR, NO_NATS, SAMPLES, baselines, levels_seen,
@@ -43,8 +43,8 @@ CAPTIONS = {
     "arithmetic":       "Arithmetic of codes: samples, and below each what it becomes when the mean code of samples "
                         "with much ink is added and that of samples with little taken away.",
     "neighbours":       "Samples, and below each the training example that is nearest to it: is it a copy?",
-    "chain":            "From noise to data: x_T on the left, x_0 on the right.",
-    "reverse":          "The reverse chain, from x_T to x_0.",
+    "chain":            "From noise, on the left, to data, on the right.",
+    "reverse":          "The same, as it goes: from noise to data.",
     "density":          " Lines: the learned density, around 10, 30, 50, 70 and 90 % of its mass.",
     "crosses":          " Crosses: the means of the components.",
 }
@@ -57,13 +57,15 @@ SAID = {
                         "laws are the same.",
     "precision":        "Precision: of as many samples as test data the share that lies among them, in a ball around "
                         "one that ends at its fifth neighbour; recall: of test data among samples. Density counts in "
-                        "how many balls a sample lies, coverage the balls of test data that hold a sample.",
+                        "how many balls a sample lies, about 1 where the laws are the same, coverage the balls of test "
+                        "data that hold a sample.",
     "inception score":  "Inception score: from 1 to the number of classes, high where each sample is clearly of one, "
                         "and all together are of many.",
     "least class share": "Least class share: of the rarest class, in the classifier's eyes.",
     "distance to the training data": "Distance to the training data: the median of samples, over that of test data; 0 "
                         "are copies, 1 is as far as new data are.",
-    NEAR:               "A mode is covered by 5 % of the samples, within four deviations of it.",
+    NEAR:               "A mode is covered where it has at least 0.4 of the share of samples that the law gives it, "
+                        "within four deviations of it.",
 }
 
 
@@ -94,7 +96,7 @@ def report(opened, results):
            f"<h2>How to go on</h2><pre>scratch resume   {folder} --steps {2 * max(last, config['steps'])}\n"
            + f"scratch sample   {folder}{' --label 0' * (_classes(opened.model) > 0)}\n"
            * hasattr(opened.model, "sample")
-           + f"scratch evaluate {folder}</pre>",
+           + f"scratch evaluate {folder} --measures all</pre>",
            "<h2>What was asked for</h2><details><summary>hyper-parameters, versions, machine</summary>",
            _table([(_e(key), _e(value)) for key, value in _flat(config).items()]), "</details>")
 
@@ -271,7 +273,7 @@ def _learning(opened, results, lines):
 
     def drawn(name, values):
         def draw(figure):
-            axes  = figure.add_subplot(title=name, ylabel="nats" if opened.model.higher else "")
+            axes  = figure.add_subplot(title=name, ylabel="nats" if opened.model.higher and name not in NO_NATS else "")
             steps = [line["step"] for line in lines]
             shown = [] if not values or None in values else [smoothed(steps, values, window)]
             for line in shown:
@@ -355,7 +357,7 @@ def _compared(runs):
     ways   = {name: (_kind(runs[name][0]), unit) for name, (*_, unit) in words.items()}
     groups = [[name for name in ways if ways[name] == way] for way in set(ways.values())]
     best   = [(max if words[names[0]][2] == NATS else min)(names, key=lambda name: words[name][0])
-              for names in groups if len(names) > 1]
+              for names in groups if len(names) > 1 and words[names[0]][2] != "L_simple"]     # a sum of its own steps
 
     def cell(name, unit):
         ours  = name in words and words[name][2] == unit
@@ -370,49 +372,65 @@ def _compared(runs):
 
 
 def _kind(config):
-    """What is the same of runs that can be compared: the data, and the way in which they are seen."""
-    return config["data_hash"], levels_seen(config) == 2 and config["hyper"].get("binarise")
+    """What is the same of runs that can be compared: the data, and how their levels became bits, where they did."""
+    made = levels_seen(config) == 2 != config["hyper"].get("levels", 2)
+    return config["data_hash"], made and config["hyper"].get("binarise")
+
+
+def _called(config):
+    """What the data are called, as they are seen."""
+    return Path(config["data"]).name + " as bits" * bool(_kind(config)[1])
 
 
 def _worth(runs):
     """What samples of several runs are worth, a row each, beside those of references where the data are the same; and
     precision against recall."""
-    worth  = {name: results["samples"] for name, (_, results, _) in runs.items() if (results or {}).get("samples")}
-    kinds  = {name: _kind(runs[name][0]) for name in worth}
-    titles = _titles(each["This model"] for each in worth.values())
-    rows, groups, shown = [], [], set()
-    for kind in dict.fromkeys(kinds.values()):
-        ours   = {name: worth[name]["This model"] for name in worth if kinds[name] == kind}
-        config = runs[first := next(iter(ours))][0]
-        others = {what: each for what, each in worth[first].items() if what != "This model"}
-        data   = Path(config["data"]).name + " as bits" * bool(kind[1])
-        best   = {title: BEST[_better(title)](values) for title in titles if _better(title)
-                  and len(values := [each[title] for each in ours.values() if title in each]) > 1}
-
-        def row(what, each):
-            values = [(each.get(title), title in best and each.get(title) == best[title]) for title in titles]
-            return what, _e(data).replace(" ", "&nbsp;"), *(_cell3(*value) for value in values)
-        rows += [row(_e(name), each) for name, each in ours.items()]
-        best  = {}
-        rows += [row(f"<span class=soft>{_e(what)}</span>", each) for what, each in others.items()]
-        runs_, plain = ({name: (each["recall"], each["precision"]) for name, each in some.items()
-                         if {"precision", "recall"} <= set(each)} for some in (ours, others))
-        shown |= set(runs_)
-        groups.append((data, as_many(SAMPLES, config["examples"][2], math.prod(config["shape"])),
-                       {_short(name, runs): at for name, at in runs_.items()}, plain))
-    if worth:
+    groups = list(_alike(runs))
+    titles = _titles(each for _, ours, _ in groups for each in ours.values())
+    placed = [(data, *({name: (each["recall"], each["precision"]) for name, each in some.items()
+                        if {"precision", "recall"} <= set(each)} for some in both)) for data, *both in groups]
+    if groups:
         yield "<h2>What their samples are worth</h2>"
-        yield _table(rows, ("", "data", *map(_titled, titles)))
+        yield _table(itertools.chain(*(_rows(titles, *group) for group in groups)), ("", "data", *map(_titled, titles)))
         yield ("<p class=soft>&uarr; higher is better, &darr; lower. In bold the best of runs on the same data, seen in"
-               " the same way; below them training data, and samples of plain laws.</p>")
-    if shown:
-        yield _figure("svg", precise(groups).encode(), "Precision against recall, with their standard errors. Grey: "
-                      "training data (filled), and samples of plain laws.")
+               " the same way; below them training data, and samples of plain laws. Differences within the standard "
+               "errors of <code>scratch evaluate DIR --measures all</code> say nothing.</p>")
+    if shown := list(itertools.chain(*(ours for _, ours, _ in placed))):
+        short = [(data, {_short(name, runs): at for name, at in ours.items()}, plain) for data, ours, plain in placed]
+        svg, keys = precise(short)
+        yield ("<div class=key>" + _figure("svg", svg.encode(), "Precision against recall; scratch evaluate DIR "
+               "--measures all gives their standard errors. Grey: training data (filled), and samples of plain laws.")
+               + "<ul>" + "".join(f"<li><span style='color: {colour}'>{symbol}</span> {_e(run)}"
+                                  + f" <span class=soft>{_e(data)}</span>" * (len(groups) > 1)
+                                  for symbol, colour, run, data in keys) + "</ul></div>")
     if missing := [name for name in runs if name not in shown]:
         yield f"<p class=soft>Their samples have no precision and recall: {', '.join(map(_e, missing))}.</p>"
 
 
-BEST = {"higher": max, "lower": min}
+def _alike(runs):
+    """Groups of runs that can be compared: what the data are called, {run: figures}, {reference: figures}."""
+    worth = {name: results["samples"] for name, (_, results, _) in runs.items() if (results or {}).get("samples")}
+    kinds = {name: _kind(runs[name][0]) for name in worth}
+    for kind in dict.fromkeys(kinds.values()):
+        ours   = {name: worth[name]["This model"] for name in worth if kinds[name] == kind}
+        first  = next(iter(ours))
+        others = {what: each for what, each in worth[first].items() if what != "This model"}
+        yield _called(runs[first][0]), ours, others
+
+
+def _rows(titles, data, ours, others):
+    """Rows of the figures of these titles, of the runs of a group and of its references."""
+    columns = [_ranked(_better(title), [each.get(title) for each in ours.values()])
+               + [_cell3(each.get(title)) for each in others.values()] for title in titles]
+    names   = [*map(_e, ours), *(f"<span class=soft>{_e(what)}</span>" for what in others)]
+    return [(name, _e(data).replace(" ", "&nbsp;"), *cells) for name, *cells in zip(names, *columns)]
+
+
+def _ranked(better, values):
+    """Cells of the values of a figure, the best of several in bold: of what is better lower all below 0 are alike."""
+    ranks = [None if v is None or not better else v if better == "higher" else -max(v, 0) for v in values]
+    known = [rank for rank in ranks if rank is not None]
+    return [_cell3(v, len(known) > 1 and rank == max(known)) for v, rank in zip(values, ranks)]
 
 
 def _short(name, runs):
@@ -422,21 +440,22 @@ def _short(name, runs):
 
 
 def _validations(runs):
-    """The validation of all over the steps, a figure for each unit."""
+    """The validation of all over the steps, a figure for each unit and kind of data."""
     curves = {}
     for name, (config, results, lines) in runs.items():
         points = [(line["step"], *_in_words(config, results, line["validation"]))
                   for line in lines if "validation" in line]
         for unit in {point[3] for point in points}:
-            curves.setdefault(unit, {})[name] = [[point[i] for point in points] for i in (0, 1)]
+            line = [[point[i] for point in points] for i in (0, 1)]
+            curves.setdefault((unit, _kind(config)), {})[_called(config), name] = line
 
     def draw(figure):
-        axes = figure.add_subplot(title=unit)
-        for name, line in lines.items():
-            axes.plot(*line, "o-", markersize=3, label=name)
+        axes = figure.add_subplot(title=f"{unit}, {next(iter(lines))[0]}")
+        for (_, name), line in lines.items():
+            axes.plot(*line, "o-", markersize=3, label=_short(name, runs))
         frame(axes, list(lines.values()))
         axes.legend()
-    for unit, lines in curves.items():
+    for (unit, _), lines in curves.items():
         yield _figure("svg", plot(draw, (7, 3.5)).encode())
 
 
@@ -445,7 +464,7 @@ def _drawings(runs):
     def cell(folder, name):
         for path in (Path(folder) / f"{name}.{kind}" for kind in KINDS):
             if path.is_file():
-                return _figure(path.suffix[1:], path.read_bytes(), grey=len(runs[folder][0]["shape"]) < 3)
+                return _figure(path.suffix[1:], path.read_bytes(), grey=len(runs[folder][0]["shape"]) == 2)
         return "–"
     rows = [(name, *(cell(folder, name) for folder in runs))
             for name in ("samples", "reconstructions", "components", "means", "latent")]
@@ -508,7 +527,7 @@ def _file(opened, name, content, caption=""):
     """The content in the folder of the run, and as a figure of its page."""
     content = content if isinstance(content, bytes) else content.encode()
     files.write(opened.folder / name, content)
-    return _figure(name.rpartition(".")[2], content, caption, grey=len(opened.data.shape) < 3)
+    return _figure(name.rpartition(".")[2], content, caption, grey=len(opened.data.shape) == 2)
 
 
 def _figure(kind, content, caption="", grey=False):
@@ -537,6 +556,7 @@ h1 { font-size: 1.9rem; line-height: 1.2; letter-spacing: -.02em; margin: 0 }
 h2 { font-size: 1.2rem; margin: 2.75rem 0 .75rem }
 p { margin: .4rem 0; max-width: 42rem }
 small, .soft, figcaption { color: var(--soft); font-size: .9rem }
+td .soft { font-size: inherit }
 .big { font-size: 3rem; font-weight: 650; line-height: 1.1; letter-spacing: -.03em; white-space: nowrap }
 .big small { font-size: 1.1rem; font-weight: 400; letter-spacing: 0 }
 section { display: grid; grid-template-columns: 1fr 1.4fr; gap: 1rem 2.5rem; align-items: center; margin: 2rem 0 1rem }
@@ -545,6 +565,7 @@ th, td { text-align: left; vertical-align: top; padding: .35rem 1.25rem .35rem 0
 th { font-weight: 600; font-size: .9rem }
 .scroll td { max-width: 15rem; overflow-wrap: break-word }
 .scroll { overflow-x: auto }
+.scroll td:first-child, .scroll th:first-child { position: sticky; left: 0; background: var(--ground) }
 .bars { width: 100% }
 .bars td { border: 0; padding: .2rem .75rem .2rem 0 }
 .bars .number { text-align: right; white-space: nowrap }
@@ -556,6 +577,9 @@ th { font-weight: 600; font-size: .9rem }
 figure { margin: 0; min-width: 0; max-width: 42rem }
 figcaption { margin-top: .4rem }
 td figure { min-width: 10rem; max-width: 24rem }
+.key { display: flex; flex-wrap: wrap; gap: 1rem 2rem; align-items: center }
+.key figure { flex: 0 1 32rem }
+.key ul { flex: 1 1 14rem; list-style: none; margin: 0; padding: 0 }
 img { display: block; width: 100%; height: auto }
 img.png { image-rendering: pixelated }
 pre { background: color-mix(in srgb, var(--line) 45%, transparent); border-radius: 6px; padding: .75rem 1rem;
