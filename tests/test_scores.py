@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from backends import no_sync, to_host, use, xp
+from backends import to_host, use, xp
 from backends.random import Stream
 from scratch import trees
 from scratch.autodiff import grad, jacobian, value_and_grad
@@ -20,7 +20,7 @@ from scratch.metrics.samples import mode_shares
 from scratch.mixtures import gmm
 from scratch.runs import config as configs
 from scratch.train import fit
-from tests.test_ddpm import Draws
+from tests.test_ddpm import Draws, same_gradient, same_on_a_device
 
 SEED  = Stream.seed(0)("test_scores")
 seeds = pytest.mark.parametrize("seed", range(3))
@@ -348,35 +348,12 @@ def test_the_loss_is_twice_the_objective_at_the_levels_that_are_drawn_and_by_den
 @over
 def test_another_autodiff_finds_the_same_gradient(model):
     params, stats = begin(model)
-    both = value_and_grad(lambda params: loss(model, params, stats, example(model)))
-    value, ours = both(params)
-    with use("autograd"):
-        peer, theirs = both(params)
-    assert math.isclose(value, peer, rel_tol=1e-11)
-    ours, theirs = trees.named(ours), trees.named(theirs)
-    most  = max(abs(g).max() for g in theirs.values())
-    assert all(abs(ours[name] - theirs[name]).max() <= 1e-11 * most for name in ours)
-    still = [name for name, g in ours.items() if abs(g).max() < 1e-12 * most]
-    assert all(name.endswith("attention/k/b") for name in still)                # the softmax does not feel it
+    same_gradient(lambda params: loss(model, params, stats, example(model)), params)
 
 
 @over
 def test_on_a_device_it_learns_and_draws_the_same_without_waiting(model):
-    def learn():
-        batch = {name: xp.asarray(a) for name, a in host.items()}
-        state = model.start(SEED("init"), batch)
-        with no_sync():
-            for t in range(3):
-                state, metrics = model.update(state, batch, SEED(t))
-            x = model.sample(model.weights(state), state.stats, SEED("sample"), 4)
-        return [to_host(leaf) for leaf in trees.leaves((state.params, metrics, x))]
-    host = {name: to_host(a) for name, a in example(model).items()}
-    here = learn()
-    with use("strict"):
-        there = learn()
-    for a, b in zip(here, there):
-        assert a.dtype == b.dtype and np.allclose(a, b, rtol=1e-4, atol=1e-4 * np.max(abs(a), initial=0))
-    assert here[0].dtype == "float32" and here[-1].dtype == ("int64" if model.levels else "float32")
+    same_on_a_device(model, example(model), 1e-4)
 
 
 @over
