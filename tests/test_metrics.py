@@ -1,4 +1,5 @@
 """Laws of the figures of samples: distances, modes, neighbours, a small classifier; ways between codes."""
+import dataclasses
 import functools
 
 import numpy as np
@@ -8,7 +9,7 @@ from scipy.spatial.distance import cdist
 from backends import no_sync, to_host, use, xp
 from backends.random import Stream
 from scratch.autodiff import value_and_grad
-from scratch.data import TOYS, Data, dequantise, load
+from scratch.data import PARTS, TOYS, Data, dequantise, load
 from scratch.metrics import (Classifier, arithmetic, copying, coverage, density, eyes, frechet_distance,
                              inception_score, judge, kernel_distance, lerp, mode_shares, modes_of, nearest, pixels,
                              precision, recall, samples, slerp)
@@ -192,6 +193,15 @@ def test_the_classifier_is_right_of_97_in_a_hundred_digits():
     right = {part: model.evaluate(params, stats, getattr(DIGITS(), part), None)["right"].mean()
              for part in ("train", "test")}
     assert right["test"] >= 0.97 and right["train"] > 0.99
+
+
+def test_its_eyes_open_on_bright_images_too():
+    """Of 768 pixels, none of which is dark; about 0 they would be asleep after a hundred steps."""
+    bright = dataclasses.replace(DIGITS(), levels=256, shape=(8, 96), **{part: {
+        "x": np.repeat(170 + 5 * d["x"].astype("uint8"), 12, axis=1), "y": d["y"]}
+        for part in PARTS for d in (getattr(DIGITS(), part),)})
+    model, params, stats = eyes(bright, steps=100)
+    assert model.evaluate(params, stats, bright.test, None)["right"].mean() > 0.9
 
 
 def test_the_classifier_is_always_the_same_and_knows_its_stream():

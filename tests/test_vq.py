@@ -321,6 +321,22 @@ def test_a_code_is_put_onto_any_encoding_of_the_batch_where_its_use_is_below_a_s
 
 
 @BOOKS
+def test_encodings_that_wait_for_dead_codes_are_different_ones(codebook):
+    model = quick(codebook=codebook)
+    _, params, stats_, x = begin(model)
+    for t in range(40):
+        spare = model.loss(params, stats_, {"x": x}, SEED(t))[1][0]["spare"]
+        assert spare.shape == (6, 2) and len(np.unique(spare, axis=0)) == 6
+
+
+def test_a_code_far_away_moves_no_other_point_to_another_code():
+    x, e = (np.random.default_rng(i).normal(size=(n, 3)) for i, n in enumerate((500, 8)))
+    e[3] = 1e6
+    near = np.argmin(((x[:, None] - e)**2).sum(-1), axis=1)
+    assert np.array_equal(vq.assign(x.astype("float32"), e.astype("float32")), near)
+
+
+@BOOKS
 def test_from_a_bad_start_revival_lifts_the_use_of_the_codebook(codebook):
     """All codes but one far off: without revival one is used, with it nearly half of them, on the digits."""
     data = load("digits", SEED)
