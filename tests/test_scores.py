@@ -9,7 +9,6 @@ import pytest
 
 from backends import to_host, use, xp
 from backends.random import Stream
-from scratch import trees
 from scratch.autodiff import grad, jacobian, value_and_grad
 from scratch.data import load
 from scratch.data.toys import TOYS
@@ -20,9 +19,8 @@ from scratch.metrics.samples import mode_shares
 from scratch.mixtures import gmm
 from scratch.runs import config as configs
 from scratch.train import fit
-from tests.test_ddpm import Draws, same_gradient, same_on_a_device
+from tests.test_ddpm import SEED, Draws, N, begin, example, loss, same_gradient, same_on_a_device
 
-SEED  = Stream.seed(0)("test_scores")
 seeds = pytest.mark.parametrize("seed", range(3))
 objectives = pytest.mark.parametrize("objective", scores.OBJECTIVES)
 
@@ -285,7 +283,6 @@ def test_from_the_exact_score_of_islands_the_chain_draws_them_as_often_as_they_a
 
 
 # ---- the networks ----------------------------------------------------------------------------------------------------
-N      = 10
 SMALL  = dict(L=4, T=2, embedding=4, levels=5, shape=(4, 2), widths=(8, 8), ema=0.0)
 MODELS = {**{objective: NCSN(**SMALL, objective=objective, net="mlp") for objective in scores.OBJECTIVES},
           "unet":     NCSN(**SMALL),
@@ -293,22 +290,6 @@ MODELS = {**{objective: NCSN(**SMALL, objective=objective, net="mlp") for object
           "labelled": NCSN(**SMALL, net="mlp", classes=3, unlabelled=0.4),
           "reals":    NCSN(**{**SMALL, "levels": None}, net="mlp")}
 over   = pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
-
-
-def example(model, n=N):
-    x = SEED("k").integers(0, 5, (n, 8)).astype("uint8") if model.levels else 3 + 2 * SEED("x").normal((n, 8))
-    return {"x": x, "y": SEED("y").integers(0, 3, n)}
-
-
-def begin(model, dtype="float64"):
-    """Parameters away from the zeros of the start, and stats."""
-    params, stats = model.init(SEED("init"), example(model))
-    params = trees.map(lambda a: (a + 0.1 * SEED("moved")(a.size).normal(a.shape)).astype(dtype), params)
-    return params, stats | {name: stats[name].astype(dtype) for name in ("centre", "scale")}
-
-
-def loss(model, params, stats, batch, stream=SEED):
-    return model.loss(params, stats, batch, stream)[0]
 
 
 class Noise(Draws):

@@ -24,7 +24,7 @@ def judge(x, data, eyes=None, modes=None):
     have them, or floats in [0, 1) dequantised from them.
 
     Some take as many test examples as there are samples, the first: those should come in no order. A figure that is not
-    finite is left out. Compare equal n only. One transfer to the host. Raises ValueError as `frechet_distance` does.
+    finite is left out. Compare equal n only. Raises ValueError as `frechet_distance` does.
     """
     known   = views(data, eyes, modes)
     found   = values([name for name, row in MEASURES.items() if row.view in known], known, x, data.test["x"],

@@ -13,7 +13,8 @@ from backends import xp
 from scratch.metrics.classifier import as_levels, shares
 from scratch.metrics.fidelity import mse, psnr, ssim
 from scratch.metrics.manifolds import manifold_figures
-from scratch.metrics.samples import frechet_distance, inception_score, kernel_distance, mode_shares, nearest
+from scratch.metrics.samples import (frechet_distance, inception_score, kernel_distance, mode_shares, nearest,
+                                     novelty)
 
 COVERED   = 0.4                 # of what the law gives a mode, the share that covers it
 NEIGHBOUR = 5                   # which one of a point ends the ball around it
@@ -39,12 +40,6 @@ class Measure(NamedTuple):
 def among(x, y):
     """Precision, recall, density, coverage [4], of fewer neighbours where there are few rows."""
     return xp.stack([xp.asarray(v) for v in manifold_figures(x, y, min(NEIGHBOUR, len(x) - 1, len(y) - 1))])
-
-
-def novelty(far, new):
-    """`copying`, of distances [n], [m] to the training data that are known."""
-    far, new = xp.median(far), xp.median(new)
-    return far / xp.where(new > 0, new, math.nan)
 
 
 def similarity(x, y, shape):

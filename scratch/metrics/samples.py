@@ -139,7 +139,12 @@ def copying(x, held_out, train):
     """How near samples lie to the training data, measured by held-out data: the median distance of x to its nearest row
     of `train`, over that of `held_out` []. 0 are copies, about 1 what is as new as the held-out data; NaN where most of
     those occur in `train` themselves, and nothing tells new from copied."""
-    far, new = (xp.median(nearest(a, train)[1]) for a in (x, held_out))
+    return novelty(nearest(x, train)[1], nearest(held_out, train)[1])
+
+
+def novelty(far, new):
+    """`copying`, of distances [n], [m] to the training data that are known."""
+    far, new = xp.median(far), xp.median(new)
     return far / xp.where(new > 0, new, math.nan)
 
 
