@@ -472,11 +472,11 @@ are smooth the sum is the integral, as on the [grid](vae.integral) before. The f
 what the formula gives here.
 """
 
-@drawn(r"-\frac{M \log 2\pi + \log\det C + (x - b)\, C^{-1} (x - b)^\top}{2}", where=lambda W, s2, M: trace(W @ W.T) / s2 < 30)
+@drawn(r"-\frac{M \log 2\pi + \log\det C + (x - b)\, C^{-1} (x - b)^\top}{2}", where=lambda W, s2, M: trace(W @ W.T) / s2 < 10)
 def ppca_again(M, C, x, b): return -(M * log(2 * pi) + logdet(C) + diagonal((x - b) @ inv(C) @ (x - b).T)) / 2
 
-@drawn("=", r"\operatorname{logevidence}(x, z \mapsto Wz + b, K)", by="a sum over a grid of codes", where=lambda W, s2, M: trace(W @ W.T) / s2 < 30)
-def evidence_called(x, W, b, s2, K): return model.log_evidence(x, lambda z: (z @ W.T + b, log(s2)), K)
+@drawn("=", r"\operatorname{logevidence}(x, z \mapsto Wz + b, K)", by="a sum over a grid of codes", where=lambda W, s2, M: trace(W @ W.T) / s2 < 10)
+def evidence_called(x, W, b, s2, K): return model.log_evidence(x, lambda z: (z @ W.T + b, log(s2)), K, 81)
 
 # ---- A linear encoder ------------------------------------------------------------------------------------------------
 coded = Derivation("a linear encoder", linear)
