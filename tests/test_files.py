@@ -283,7 +283,7 @@ def flipped(content, i):
     return content[:i] + bytes([content[i] ^ 255]) + content[i + 1:]
 
 
-PACKED = gzip.compress(IMAGES, mtime=0)       # without the time: a test is named by its bytes, in every process the same
+PACKED = gzip.compress(IMAGES, mtime=0)    # not the time of packing: a test is named by its bytes, in every process
 
 
 @pytest.mark.parametrize("content, sentence", [
