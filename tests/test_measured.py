@@ -395,6 +395,14 @@ def test_the_picture_has_a_mark_of_each_run_where_it_belongs_in_the_colour_and_t
         assert np.abs(drawn - true).max() < 1e-4
 
 
+def test_no_run_of_the_picture_hides_another():
+    svg, _ = precise([("moons", dict.fromkeys("ab", (0.5, 0.7)), {}), ("ring", {"c": (0.5, 0.7), "d": (0.5, 0.8)}, {})])
+    shape = dict(re.findall(r'<path id="(\w+)" d="([^"]*)"', svg))
+    width = [np.ptp([float(x) for x in re.findall(r"-?[\d.]+(?= )", shape[form])]) for form in re.findall(
+        r'<use xlink:href="#(\w+)" x="[\d.]+" y="[\d.]+" style="fill: #', svg)]
+    assert len(width) == 4 and width[0] > 1.2 * width[1] > 1.2 * 1.2 * width[2] and width[3] == width[2]
+
+
 def test_the_picture_shows_what_there_is_and_nothing_beyond_0_and_1():
     for at, low, high in (((1.0, 1.0), 0.9, 1.0), ((0.0, 0.0), 0.0, 0.1), ((0.5, 0.5), 0.4, 0.6)):
         svg, _ = precise([("moons", {"a": at}, {})])

@@ -120,15 +120,18 @@ def precise(groups):
     keys = [(symbol, run, data) for (data, runs, _), symbol in zip(groups, itertools.cycle(MARKERS)) for run in runs]
     hues = ["#%02x%02x%02x" % tuple(round(255 * c) for c in colorsys.hls_to_rgb(0.57 + i / len(keys), 0.5, 0.55))
             for i in range(len(keys))]
+    at    = [point for _, runs, _ in groups for point in runs.values()]
+    sizes = [6 + 4 * at[i + 1:].count(point) for i, point in enumerate(at)]         # around those that hide them
 
     def draw(figure):
-        axes, colours = figure.add_subplot(xlabel="recall", ylabel="precision"), iter(hues)
+        axes, looks = figure.add_subplot(xlabel="recall", ylabel="precision"), iter(zip(hues, sizes))
         for (_, runs, others), marker in zip(groups, itertools.cycle(MARKERS.values())):
             marked = functools.partial(axes.plot, linestyle="", marker=marker, clip_on=False, zorder=3)
             for what, (r, p) in others.items():
                 marked(r, p, color=GREY, fillstyle="full" if what == REAL else "none", markersize=5)
             for r, p in runs.values():
-                marked(r, p, color=next(colours), alpha=0.8)
+                color, size = next(looks)
+                marked(r, p, color=color, markersize=size)
         axes.margins(0.1)
         axes.set(xlim=numpy.clip(axes.get_xlim(), 0, 1), ylim=numpy.clip(axes.get_ylim(), 0, 1))
     return plot(draw, (5, 4.6)), [(symbol, hue, *names) for (symbol, *names), hue in zip(keys, hues)]
