@@ -2,7 +2,8 @@
 breaks it.
 
 It needs Debian's Chromium, and Playwright to drive it; it installs neither. Every page is opened once with scripts and
-once without, and all laws are read off while it is open.
+once without, and all laws are read off while it is open. Writing the book tries every change of every line and every
+function: whether that found something wrong is asked here, once, with a browser or without.
 """
 import os
 import shutil
@@ -20,10 +21,6 @@ import pytest
 from fontTools.ttLib import TTFont
 
 from derivations.engine import line as lines
-
-sync = pytest.importorskip("playwright.sync_api", reason="needs playwright (pip)")
-if not shutil.which("chromium"):
-    pytest.skip("needs Debian's chromium", allow_module_level=True)
 
 ROOT = Path(__file__).resolve().parent.parent
 ENV  = dict(os.environ, PYTHONPATH=str(ROOT))
@@ -212,17 +209,29 @@ TAPS   = """() => {
 
 # ---- the book, and what is seen in it --------------------------------------------------------------------------------
 @pytest.fixture(scope="module")
-def book(tmp_path_factory):
-    """The book as the command writes it."""
-    out  = tmp_path_factory.mktemp("site") / "book"
-    done = subprocess.run([sys.executable, "-m", "scratch", "book", "--out", str(out)], env=ENV, capture_output=True,
-                          text=True, cwd=out.parent)
-    assert done.returncode == 0, done.stderr
+def written(tmp_path_factory):
+    """The book as the command writes it, and what became of the command."""
+    out = tmp_path_factory.mktemp("site") / "book"
+    return out, subprocess.run([sys.executable, "-m", "scratch", "book", "--out", str(out)], env=ENV, cwd=out.parent,
+                               capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def book(written):
+    out, _ = written
     return out
+
+
+def test_every_change_of_the_derivations_is_noticed_and_nothing_is_left_out(written):
+    _, done = written
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture(scope="module")
 def chromium():
+    sync = pytest.importorskip("playwright.sync_api", reason="needs playwright (pip)")
+    if not shutil.which("chromium"):
+        pytest.skip("needs Debian's chromium")
     with sync.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         yield browser
