@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends import xp
+from backends import backend, xp
 from backends.random import Stream
 from scratch import trees
 from scratch.autodiff import grad, jacobian, sigmoid
@@ -308,14 +308,16 @@ def test_levels_become_numbers_with_a_density():
 
 
 @pytest.mark.parametrize("K", [1, 2])
-def test_by_a_sum_over_codes_the_likelihood_of_a_linear_decoder_is_the_closed_form(K):
-    """To rounding, with a quarter of the codes still to 1e-9, and with too few not at all."""
+def test_by_a_sum_over_codes_the_likelihood_of_a_linear_decoder_is_the_closed_form(K, monkeypatch):
+    """To rounding, with a quarter of the codes still to 1e-9, and with too few not at all; in however many blocks."""
     x, W, b, _ = ROWS["log_likelihood"].draw()
     exact  = ppca.log_likelihood(x, W[:, :K], b, 0.5)
     summed = lambda n: vae.log_evidence(x, lambda z: (z @ W[:, :K].T + b, np.log(0.5)), K, n)
     np.testing.assert_allclose(summed(257), exact, rtol=1e-13)
     np.testing.assert_allclose(summed(65), exact, rtol=1e-9)
     assert np.max(abs(summed(9) - exact)) > 1e-3
+    monkeypatch.setattr(backend(), "block", 5 * max(x.shape) // 2)  # 160 codes at a time: the last ones weigh too
+    np.testing.assert_allclose(summed(257), exact, rtol=1e-13)
 
 
 def plane(N=200):
