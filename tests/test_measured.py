@@ -362,6 +362,7 @@ def test_the_table_has_the_figures_of_the_results_with_the_best_in_bold():
     assert "gives their standard errors" in page
     apart = "".join(pages._worth(planted(GOOD) | planted(POOR, data="ring")))
     assert "<b>" not in apart                                               # no two of the same data
+    assert "<b>" not in "".join(pages._worth(planted(POOR, POOR)))          # none is better than the other
 
 
 def test_what_is_below_0_by_chance_alone_is_as_good_as_0_and_density_has_no_best():

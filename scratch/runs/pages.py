@@ -427,9 +427,10 @@ def _rows(titles, data, ours, others):
 
 
 def _ranked(better, values):
-    """Cells of the values of a figure, the best of several in bold: of what is better lower all below 0 are alike."""
+    """Cells of the values of a figure, in bold those that are better than others: of what is better lower all below 0
+    are alike."""
     ranks = [None if v is None or not better else v if better == "higher" else -max(v, 0) for v in values]
-    known = [rank for rank in ranks if rank is not None]
+    known = {rank for rank in ranks if rank is not None}
     return [_cell3(v, len(known) > 1 and rank == max(known)) for v, rank in zip(values, ranks)]
 
 
